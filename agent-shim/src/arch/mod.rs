@@ -1,0 +1,367 @@
+//! Every line of assembly, and the layouts that the x86-64 kernel ABI fixes.
+//!
+//! What must already hold: nothing; this is the bottom. What it never does: decide anything.
+
+pub mod frame;
+
+use core::arch::{asm, global_asm};
+
+/// Enters the kernel.
+///
+/// # Safety
+/// As unsafe as the call itself: the kernel reads and writes memory as `nr` says.
+#[inline(always)]
+pub unsafe fn syscall(nr: u64, args: [u64; 6]) -> i64 {
+    let ret: i64;
+    // SAFETY: the instruction clobbers rcx and r11 only; memory effects are the caller's promise.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") nr as i64 => ret,
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            in("r10") args[3], in("r8") args[4], in("r9") args[5],
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    ret
+}
+
+global_asm!(
+    // The entry point: the kernel's stack pointer points at argc.
+    ".globl _start",
+    ".type _start, @function",
+    "_start:",
+    ".cfi_startproc",
+    ".cfi_undefined rip",
+    "xor ebp, ebp",
+    "mov rdi, rsp",
+    "and rsp, -16",
+    "call {start}",
+    "ud2",
+    ".cfi_endproc",
+    // Signal frames of ours return through here.
+    ".globl reenact_restorer",
+    "reenact_restorer:",
+    "mov eax, 15",
+    "syscall",
+    "ud2",
+    // interruptible(pending: *const u32, nr, args: *const [u64; 6]) -> i64
+    // A signal that arrives between the test and the kernel's entry moves rip to the abort label
+    // (Valgrind and QEMU do the same), so no wake-up is lost.
+    ".globl reenact_interruptible",
+    ".type reenact_interruptible, @function",
+    "reenact_interruptible:",
+    ".cfi_startproc",
+    "push rbx",
+    ".cfi_adjust_cfa_offset 8",
+    "mov rbx, rdi",
+    "mov rax, rsi",
+    "mov r11, rdx",
+    "mov rdi, [r11]",
+    "mov rsi, [r11 + 8]",
+    "mov rdx, [r11 + 16]",
+    "mov r10, [r11 + 24]",
+    "mov r8, [r11 + 32]",
+    "mov r9, [r11 + 40]",
+    ".globl reenact_window_begin",
+    "reenact_window_begin:",
+    "cmp dword ptr [rbx], 0",
+    "jne reenact_window_abort",
+    "syscall",
+    ".globl reenact_window_end",
+    "reenact_window_end:",
+    "pop rbx",
+    ".cfi_adjust_cfa_offset -8",
+    "ret",
+    ".globl reenact_window_abort",
+    "reenact_window_abort:",
+    ".cfi_adjust_cfa_offset 8",
+    "mov rax, -512",
+    "pop rbx",
+    ".cfi_adjust_cfa_offset -8",
+    "ret",
+    ".cfi_endproc",
+    // guest_copy(to, from, len) -> bytes left: a fault inside ends the copy instead of the process.
+    ".globl reenact_guest_copy",
+    "reenact_guest_copy:",
+    ".cfi_startproc",
+    "mov rcx, rdx",
+    ".globl reenact_guest_copy_at",
+    "reenact_guest_copy_at:",
+    "rep movsb",
+    ".globl reenact_guest_copy_end",
+    "reenact_guest_copy_end:",
+    "mov rax, rcx",
+    "ret",
+    ".cfi_endproc",
+    // enter(sp, ip): leave for the program's first instruction with the registers that execve gives.
+    ".globl reenact_enter",
+    "reenact_enter:",
+    "mov rsp, rdi",
+    "mov r11, rsi",
+    "xor eax, eax",
+    "xor ebx, ebx",
+    "xor ecx, ecx",
+    "xor edx, edx",
+    "xor esi, esi",
+    "xor edi, edi",
+    "xor ebp, ebp",
+    "xor r8d, r8d",
+    "xor r9d, r9d",
+    "xor r10d, r10d",
+    "xor r12d, r12d",
+    "xor r13d, r13d",
+    "xor r14d, r14d",
+    "xor r15d, r15d",
+    "jmp r11",
+    // on_stack(sp, function, argument): run the rest on another stack; never returns.
+    ".globl reenact_on_stack",
+    "reenact_on_stack:",
+    "mov rsp, rdi",
+    "xor ebp, ebp",
+    "mov rdi, rdx",
+    "call rsi",
+    "ud2",
+    // sigreturn(frame): restore the context that a signal frame at `frame` describes.
+    ".globl reenact_sigreturn",
+    "reenact_sigreturn:",
+    "mov rsp, rdi",
+    "mov eax, 15",
+    "syscall",
+    "ud2",
+    // clone(nr, args: *const [u64; 6], child_sp, function, argument) -> i64
+    // The child starts in `function(argument)` on `child_sp`; the parent gets the kernel's result.
+    ".globl reenact_clone",
+    "reenact_clone:",
+    ".cfi_startproc",
+    "push rbx",
+    ".cfi_adjust_cfa_offset 8",
+    "push r12",
+    ".cfi_adjust_cfa_offset 8",
+    "push r13",
+    ".cfi_adjust_cfa_offset 8",
+    "mov rax, rdi",
+    "mov r11, rsi",
+    "mov rbx, rdx",
+    "mov r12, rcx",
+    "mov r13, r8",
+    "mov rdi, [r11]",
+    "mov rsi, [r11 + 8]",
+    "mov rdx, [r11 + 16]",
+    "mov r10, [r11 + 24]",
+    "mov r8, [r11 + 32]",
+    "mov r9, [r11 + 40]",
+    "syscall",
+    "test rax, rax",
+    "jz 2f",
+    "pop r13",
+    ".cfi_adjust_cfa_offset -8",
+    "pop r12",
+    ".cfi_adjust_cfa_offset -8",
+    "pop rbx",
+    ".cfi_adjust_cfa_offset -8",
+    "ret",
+    "2:",
+    "mov rsp, rbx",
+    "xor ebp, ebp",
+    "mov rdi, r13",
+    "call r12",
+    "ud2",
+    ".cfi_endproc",
+    start = sym crate::start,
+);
+
+extern "C" {
+    pub fn reenact_restorer();
+    fn reenact_interruptible(pending: *const u32, nr: u64, args: *const [u64; 6]) -> i64;
+    fn reenact_window_begin();
+    fn reenact_window_end();
+    fn reenact_window_abort();
+    fn reenact_guest_copy(to: *mut u8, from: *const u8, len: usize) -> usize;
+    fn reenact_guest_copy_at();
+    fn reenact_guest_copy_end();
+    fn reenact_enter(sp: u64, ip: u64) -> !;
+    fn reenact_on_stack(sp: u64, function: extern "C" fn(u64) -> !, argument: u64) -> !;
+    fn reenact_sigreturn(frame: u64) -> !;
+    fn reenact_clone(
+        nr: u64,
+        args: *const [u64; 6],
+        child_sp: u64,
+        function: extern "C" fn(u64) -> !,
+        argument: u64,
+    ) -> i64;
+    static __executable_start: u8;
+    static etext: u8;
+}
+
+/// The result of [`interruptible`] when a signal came first: the call has not begun.
+pub const NOT_ENTERED: i64 = -512;
+
+/// Enters the kernel unless `*pending` is set; a signal handler may abort it up to the last moment.
+///
+/// # Safety
+/// As [`syscall`].
+pub unsafe fn interruptible(pending: *const u32, nr: u64, args: &[u64; 6]) -> i64 {
+    // SAFETY: forwarded promise.
+    unsafe { reenact_interruptible(pending, nr, args) }
+}
+
+/// Where a signal handler must send an interrupted task, if `rip` is inside the window.
+pub fn window_abort(rip: u64) -> Option<u64> {
+    let inside = (reenact_window_begin as *const () as u64..reenact_window_end as *const () as u64)
+        .contains(&rip);
+    inside.then_some(reenact_window_abort as *const () as u64)
+}
+
+/// Where a fault handler must send a task whose copy from or to the target's memory faulted.
+pub fn copy_fixup(rip: u64) -> Option<u64> {
+    (rip == reenact_guest_copy_at as *const () as u64)
+        .then_some(reenact_guest_copy_end as *const () as u64)
+}
+
+/// Copies memory that may not be there; returns the bytes that were not copied.
+///
+/// # Safety
+/// Whatever of `to` is mapped and writable must be the target's or the caller's own.
+pub unsafe fn copy(to: u64, from: u64, len: usize) -> usize {
+    // SAFETY: a fault at the copying instruction is turned into a short count by the fault handler.
+    unsafe { reenact_guest_copy(to as *mut u8, from as *const u8, len) }
+}
+
+/// # Safety
+/// `sp` and `ip` must be a program's initial stack and entry point.
+pub unsafe fn enter(sp: u64, ip: u64) -> ! {
+    // SAFETY: forwarded promise.
+    unsafe { reenact_enter(sp, ip) }
+}
+
+/// # Safety
+/// `sp` must be the 16-byte aligned end of an unused stack.
+pub unsafe fn on_stack(sp: u64, function: extern "C" fn(u64) -> !, argument: u64) -> ! {
+    // SAFETY: forwarded promise.
+    unsafe { reenact_on_stack(sp, function, argument) }
+}
+
+/// # Safety
+/// `frame` must be the address of a well-formed `struct ucontext` (what a signal handler's stack
+/// pointer points at once the return address is popped).
+pub unsafe fn sigreturn(frame: u64) -> ! {
+    // SAFETY: forwarded promise.
+    unsafe { reenact_sigreturn(frame) }
+}
+
+/// # Safety
+/// As clone(2); `child_sp` must be the end of a stack that the child alone will use.
+pub unsafe fn clone(
+    nr: u64,
+    args: &[u64; 6],
+    child_sp: u64,
+    function: extern "C" fn(u64) -> !,
+    argument: u64,
+) -> i64 {
+    // SAFETY: forwarded promise.
+    unsafe { reenact_clone(nr, args, child_sp, function, argument) }
+}
+
+/// First byte and length of the shim's text, which alone may enter the kernel.
+pub fn text_range() -> (u64, u64) {
+    // SAFETY: only the addresses of linker-defined symbols are taken.
+    let (begin, end) = unsafe { (&raw const __executable_start as u64, &raw const etext as u64) };
+    (begin, (end - begin + 4095) & !4095)
+}
+
+/// Runs CPUID; outside any net, so it must not fault here.
+pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
+    let out = core::arch::x86_64::__cpuid_count(leaf, subleaf);
+    [out.eax, out.ebx, out.ecx, out.edx]
+}
+
+/// The stack pointer, to find the running task's block.
+#[inline(always)]
+pub fn stack_pointer() -> u64 {
+    let sp: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    sp
+}
+
+/// The C memory functions that compiled Rust calls; there is no C library to bring them.
+#[cfg(not(test))]
+mod memory {
+    use core::arch::asm;
+
+    #[no_mangle]
+    unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+        // SAFETY: the C contract of memcpy.
+        unsafe {
+            asm!("rep movsb", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") len => _,
+                 options(nostack, preserves_flags));
+        }
+        to
+    }
+
+    #[no_mangle]
+    unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+        if (to as usize).wrapping_sub(from as usize) >= len {
+            // SAFETY: a forward copy is right unless `to` lies inside the source.
+            return unsafe { memcpy(to, from, len) };
+        }
+        // SAFETY: the C contract of memmove; the direction flag is restored.
+        unsafe {
+            asm!("std", "rep movsb", "cld",
+                 inout("rdi") to.add(len).wrapping_sub(1) => _,
+                 inout("rsi") from.add(len).wrapping_sub(1) => _,
+                 inout("rcx") len => _, options(nostack));
+        }
+        to
+    }
+
+    #[no_mangle]
+    unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
+        // SAFETY: the C contract of memset.
+        unsafe {
+            asm!("rep stosb", inout("rdi") to => _, in("al") byte as u8, inout("rcx") len => _,
+                 options(nostack, preserves_flags));
+        }
+        to
+    }
+
+    #[no_mangle]
+    unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
+        let mut at = 0;
+        while at < len {
+            // SAFETY: the C contract of memcmp; volatile reads keep this loop from becoming a call to itself.
+            let (x, y) = unsafe { (a.add(at).read_volatile(), b.add(at).read_volatile()) };
+            if x != y {
+                return i32::from(x) - i32::from(y);
+            }
+            at += 1;
+        }
+        0
+    }
+
+    #[no_mangle]
+    unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
+        // SAFETY: forwarded contract.
+        unsafe { memcmp(a, b, len) }
+    }
+
+    #[no_mangle]
+    unsafe extern "C" fn strlen(s: *const u8) -> usize {
+        let mut len = 0;
+        // SAFETY: the C contract of strlen.
+        while unsafe { s.add(len).read_volatile() } != 0 {
+            len += 1;
+        }
+        len
+    }
+}
+
+/// The time-stamp counter and TSC_AUX.
+pub fn tsc() -> (u64, u64) {
+    let mut aux = 0u32;
+    // SAFETY: reads two machine registers.
+    let counter = unsafe { core::arch::x86_64::__rdtscp(&mut aux) };
+    (counter, u64::from(aux))
+}

@@ -1,0 +1,69 @@
+//! One entry for every system call that the net catches: `dispatch::call`.
+
+use reenact_abi::arena::Mode;
+use reenact_abi::syscalls::{self, sub, sub::Resolved, Row};
+
+use crate::arch::frame::UContext;
+use crate::signals;
+use crate::task::Task;
+use crate::{record, replay};
+
+/// A system call as the target made it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    pub nr: u64,
+    pub args: [u64; 6],
+    /// Address behind the instruction, and the stack pointer there.
+    pub rip: u64,
+    pub rsp: u64,
+}
+
+/// What a call's handling works on.
+pub struct Cx<'a> {
+    pub task: &'a mut Task,
+    pub context: &'a mut UContext,
+    pub call: Call,
+    pub row: &'static Row,
+    /// The row with its command applied: what this very call does to memory.
+    pub shape: Resolved,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It returned so; the event is still to be completed from the row.
+    Return(i64),
+    /// It returned so; the hook has completed the event.
+    Completed(i64),
+    /// The context has been replaced (or the call never happened); leave it as it is.
+    Replaced,
+    /// A signal came before the call began.
+    NotEntered,
+}
+
+/// The row that stands for numbers that the table does not know: such calls do not exist.
+static UNKNOWN: Row = Row {
+    nr: u16::MAX,
+    name: "unknown",
+    class: syscalls::Class::Denied,
+    blocks: syscalls::Blocks::Never,
+    hook: syscalls::Hook::None,
+    args: [syscalls::Arg::None; 6],
+    note: "newer than this table: ENOSYS, so that programs take their fallback",
+};
+
+pub fn call(task: &mut Task, context: &mut UContext, call: Call) {
+    let row = syscalls::row(call.nr).unwrap_or(&UNKNOWN);
+    let task_index = task.index;
+    let mode = task.process().mode;
+    {
+        let shape = sub::resolve(row, &call.args);
+        let mut cx = Cx { task, context, call, row, shape };
+        match mode {
+            Mode::Record => record::call(&mut cx),
+            Mode::Replay => replay::call(&mut cx),
+        }
+    }
+    let task = Task::at(task_index);
+    context.mask = signals::real_mask(task.mask);
+}

@@ -1,0 +1,189 @@
+//! Calls that write: those to the run's own standard output and error are ordered among all
+//! processes while recording, and printed in that order by replay.
+
+use core::sync::atomic::Ordering;
+
+use reenact_abi::arena::{state, Inode};
+use reenact_abi::event::{flags, Header};
+use reenact_abi::syscalls::{Arg, Hook, Len};
+
+use crate::dispatch::{Cx, Flow};
+use crate::guest_mem::{self, Iovec, Msghdr};
+use crate::nr;
+use crate::sys::{self, Errno};
+use crate::task::{session, slot, Task};
+use crate::{outputs, record, replay, ring};
+
+/// A writer that holds the lock longer than this while it is dead or stuck loses it.
+const STEAL_NS: u64 = 100_000_000;
+
+/// Which of the run's own outputs a descriptor is: a flag of `event::flags`, or 0.
+fn own_output(fd: u64) -> u8 {
+    let session = session();
+    if session.stdout.ino == 0 && session.stderr.ino == 0 {
+        return 0;
+    }
+    let Ok(stat) = sys::fstat(fd as i32) else { return 0 };
+    let is = |inode: &Inode| inode.ino != 0 && inode.dev == stat.dev && inode.ino == stat.ino;
+    match (is(&session.stdout), is(&session.stderr)) {
+        // Both lead to the same place: the number is what the program meant.
+        (true, true) if fd == 2 => flags::STDERR,
+        (true, _) => flags::STDOUT,
+        (_, true) => flags::STDERR,
+        _ => 0,
+    }
+}
+
+fn lock(task: &Task) {
+    let session = session();
+    let me = task.slot + 1;
+    let mut waited_ns = 0;
+    loop {
+        match session.output_lock.compare_exchange(0, me, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => return,
+            Err(holder) => {
+                let gone = slot(holder - 1).owner.load(Ordering::Relaxed) & ring::OWNER_DIED != 0;
+                if gone || waited_ns >= STEAL_NS {
+                    let taken = session.output_lock.compare_exchange(holder, me, Ordering::SeqCst, Ordering::SeqCst);
+                    if taken.is_ok() {
+                        return;
+                    }
+                }
+                session.output_waiters.fetch_add(1, Ordering::SeqCst);
+                let begin = sys::monotonic_ns();
+                let _ = sys::futex_wait(&session.output_lock, holder, 10_000_000);
+                waited_ns += sys::monotonic_ns() - begin;
+                session.output_waiters.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+fn unlock(task: &Task) {
+    let session = session();
+    let released = session.output_lock.compare_exchange(task.slot + 1, 0, Ordering::SeqCst, Ordering::SeqCst);
+    if released.is_ok() && session.output_waiters.load(Ordering::SeqCst) != 0 {
+        sys::futex_wake(&session.output_lock, 1);
+    }
+}
+
+/// The argument that says where the bytes go.
+fn target_fd(cx: &Cx) -> u64 {
+    let args = cx.call.args;
+    match cx.call.nr {
+        nr::SPLICE | nr::COPY_FILE_RANGE => args[2],
+        nr::TEE => args[1],
+        _ => args[0],
+    }
+}
+
+pub fn record(cx: &mut Cx) -> Flow {
+    if cx.task.detached {
+        return cx.enter();
+    }
+    let flag = own_output(target_fd(cx));
+    if flag == 0 {
+        return cx.enter();
+    }
+    if cx.row.hook == Hook::Transfer {
+        // Bytes that never pass through the program's memory could not be printed by replay. Every
+        // caller of these must be able to fall back on read and write.
+        return Flow::Return(Errno::EINVAL.ret());
+    }
+    lock(cx.task);
+    let flow = cx.enter();
+    if let Flow::Return(ret) = flow {
+        record::complete(cx.task, ret);
+        if ret > 0 {
+            record::ticket(cx.task, flag);
+        }
+        unlock(cx.task);
+        outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &outputs::Before::default());
+        return Flow::Completed(ret);
+    }
+    unlock(cx.task);
+    flow
+}
+
+pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
+    if header.flags & (flags::STDOUT | flags::STDERR) != 0 && header.ret > 0 {
+        let fd = if header.flags & flags::STDOUT != 0 { 1 } else { 2 };
+        if !await_ticket(header.ticket) {
+            sys::exit_group(3);
+        }
+        print(cx, fd, header.ret as u64);
+        session().tickets.store(header.ticket, Ordering::SeqCst);
+        // SAFETY: only the address of the counter's low half is taken, as a futex word.
+        let word = unsafe { core::sync::atomic::AtomicU32::from_ptr(session().tickets.as_ptr() as *mut u32) };
+        if session().output_waiters.load(Ordering::SeqCst) != 0 {
+            sys::futex_wake(word, u32::MAX >> 1);
+        }
+    }
+    replay::outputs(cx.task, header);
+    Flow::Completed(header.ret)
+}
+
+/// Waits until everything that was printed before has been; false when the replay was stopped.
+fn await_ticket(ticket: u64) -> bool {
+    let session = session();
+    // SAFETY: as above.
+    let word = unsafe { core::sync::atomic::AtomicU32::from_ptr(session.tickets.as_ptr() as *mut u32) };
+    loop {
+        let now = session.tickets.load(Ordering::SeqCst);
+        if now + 1 >= ticket {
+            return true;
+        }
+        if session.state.load(Ordering::SeqCst) != state::OPEN {
+            return false;
+        }
+        session.output_waiters.fetch_add(1, Ordering::SeqCst);
+        let _ = sys::futex_wait(word, now as u32, 50_000_000);
+        session.output_waiters.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Writes what the call would have written to the replay's own output.
+fn print(cx: &Cx, fd: i32, mut left: u64) {
+    for (index, arg) in cx.row.args.iter().enumerate() {
+        let at = cx.call.args[index];
+        match *arg {
+            Arg::In(Len::Arg(_)) => {
+                write_all(fd, at, left);
+                return;
+            }
+            Arg::IovecIn(count) => {
+                vectors(fd, at, cx.call.args[count as usize % 6], &mut left);
+                return;
+            }
+            Arg::MsgIn => {
+                if let Ok(message) = guest_mem::get::<Msghdr>(at) {
+                    vectors(fd, message.iov, message.iov_len, &mut left);
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn vectors(fd: i32, at: u64, count: u64, left: &mut u64) {
+    for index in 0..count.min(1024) {
+        let Ok(vector) = guest_mem::get::<Iovec>(at + index * 16) else { return };
+        let take = vector.len.min(*left);
+        write_all(fd, vector.base, take);
+        *left -= take;
+    }
+}
+
+fn write_all(fd: i32, at: u64, len: u64) {
+    let mut done = 0;
+    while done < len {
+        // SAFETY: the kernel reads the target's memory and reports what it cannot read.
+        match sys::check(unsafe { sys::call(nr::WRITE, [fd as u64, at + done, len - done]) }) {
+            Ok(0) => return,
+            Ok(wrote) => done += wrote,
+            Err(Errno::EINTR) | Err(Errno::EAGAIN) => {}
+            Err(_) => return,
+        }
+    }
+}

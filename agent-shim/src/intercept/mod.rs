@@ -1,0 +1,4 @@
+//! Catching what the target does: system calls (the net), faults, RDTSC and CPUID.
+
+pub mod net;
+pub mod trap;

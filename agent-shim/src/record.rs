@@ -1,0 +1,147 @@
+//! Recording: a call is entered for real, and what it returned and wrote becomes an event.
+
+use core::sync::atomic::Ordering;
+
+use reenact_abi::arena::state;
+use reenact_abi::event::{flags, Header, Kind, Role};
+use reenact_abi::syscalls::{Blocks, Class};
+
+use crate::arch::{self, frame::SigInfo, NOT_ENTERED};
+use crate::dispatch::{Cx, Flow};
+use crate::sys::{self, Errno};
+use crate::task::{session, Task};
+use crate::{hooks, inputs, outputs, ring, signals, turns};
+
+pub fn call(cx: &mut Cx) {
+    if cx.task.pending.load(Ordering::Acquire) != 0 {
+        signals::deliver_before(cx.task, cx.context, cx.call.nr);
+        return;
+    }
+    if session().state.load(Ordering::Relaxed) == state::CLOSED {
+        cx.task.detached = true;
+    }
+    let header = Header {
+        kind: Kind::Call as u8,
+        nr: cx.call.nr as u16,
+        args: cx.call.args,
+        rip: cx.call.rip,
+        rsp: cx.call.rsp,
+        input_hash: if cx.task.detached { 0 } else { inputs::hash(&cx.shape.args, &cx.call.args) },
+        ..Header::default()
+    };
+    ring::begin(cx.task, &header);
+    let before = outputs::before(&cx.shape.args, &cx.call.args);
+    let flow = match cx.row.class {
+        Class::Denied => Flow::Return(Errno::ENOSYS.ret()),
+        Class::Emulated | Class::Executed => hooks::record(cx),
+    };
+    let ret = match flow {
+        Flow::Return(ret) => {
+            complete(cx.task, ret);
+            outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &before);
+            ring::finish(cx.task);
+            ret
+        }
+        Flow::Completed(ret) => {
+            ring::finish(cx.task);
+            ret
+        }
+        Flow::Replaced => {
+            signals::deliver_pending(cx.task, cx.context, false);
+            return;
+        }
+        Flow::NotEntered => {
+            ring::retract(cx.task);
+            signals::deliver_before(cx.task, cx.context, cx.call.nr);
+            return;
+        }
+    };
+    cx.context.regs.rax = ret as u64;
+    signals::deliver_pending(cx.task, cx.context, false);
+}
+
+impl Cx<'_> {
+    /// Enters the kernel with the call as the target made it.
+    pub fn enter(&mut self) -> Flow {
+        let (nr, args) = (self.call.nr, self.call.args);
+        self.enter_with(nr, args, self.shape.blocks == Blocks::May)
+    }
+
+    /// Enters the kernel; a call that may block gives its turn up meanwhile.
+    pub fn enter_with(&mut self, nr: u64, args: [u64; 6], may_block: bool) -> Flow {
+        if !may_block {
+            // SAFETY: the target's own call, with the target's own memory.
+            return Flow::Return(unsafe { arch::syscall(nr, args) });
+        }
+        turns::release(self.task);
+        // SAFETY: as above.
+        let ret = unsafe { arch::interruptible(self.task.pending.as_ptr(), nr, &args) };
+        turns::acquire(self.task);
+        if ret == NOT_ENTERED {
+            Flow::NotEntered
+        } else {
+            Flow::Return(ret)
+        }
+    }
+}
+
+/// Fills in what is known once the call has returned: result, order and time.
+pub fn complete(task: &mut Task, ret: i64) {
+    if task.detached {
+        return;
+    }
+    let (group, order) = turns::next_order(task);
+    let time_ns = sys::monotonic_ns();
+    let header = ring::header(task);
+    header.group = group;
+    header.order = order;
+    header.time_ns = time_ns;
+    header.ret = ret;
+}
+
+/// Emits an event without parts; group, order and time are filled in.
+pub fn event(task: &mut Task, header: Header) {
+    open(task, header);
+    ring::finish(task);
+}
+
+/// Begins an event of the shim's own; parts and `ring::finish` follow.
+pub fn open(task: &mut Task, mut header: Header) {
+    if task.detached {
+        return;
+    }
+    (header.group, header.order) = turns::next_order(task);
+    header.time_ns = sys::monotonic_ns();
+    ring::begin(task, &header);
+}
+
+/// A signal is about to be delivered.
+pub fn signal(task: &mut Task, signal: u32, info: &SigInfo, restart: bool, fp_size: u64) {
+    open(
+        task,
+        Header {
+            kind: Kind::Signal as u8,
+            nr: signal as u16,
+            args: [u64::from(restart), fp_size, 0, 0, 0, 0],
+            ..Header::default()
+        },
+    );
+    ring::part(task, Role::Data, 0, info as *const SigInfo as u64, 128, 0);
+    ring::finish(task);
+}
+
+/// RDTSC or CPUID gave these values.
+pub fn instruction(task: &mut Task, kind: Kind, rip: u64, rsp: u64, counter: u64, args: [u64; 6]) {
+    event(task, Header { kind: kind as u8, args, ret: counter as i64, rip, rsp, ..Header::default() });
+}
+
+/// Writes to the run's standard output or error are ordered among all processes.
+pub fn ticket(task: &mut Task, flag: u8) {
+    if task.detached {
+        return;
+    }
+    let ticket = session().tickets.fetch_add(1, Ordering::SeqCst) + 1;
+    let header = ring::header(task);
+    header.ticket = ticket;
+    header.flags |= flag & (flags::STDOUT | flags::STDERR);
+}

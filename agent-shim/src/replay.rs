@@ -1,0 +1,235 @@
+//! Replaying: a call is compared with the next recorded event of its task; its result and outputs
+//! come from there, and only calls on the program's own memory and tasks are carried out.
+
+use core::sync::atomic::Ordering;
+
+use reenact_abi::arena::{state, Reason};
+use reenact_abi::event::{flags, Header, Kind, Role};
+use reenact_abi::syscalls::Arg;
+
+use crate::arch::frame::{SigInfo, UContext};
+use crate::dispatch::{Cx, Flow};
+use crate::log::{self, Piece};
+use crate::sys;
+use crate::task::{session, Task};
+use crate::{divergence, hooks, inputs, signals, turns};
+
+pub fn call(cx: &mut Cx) {
+    let mut made = Header {
+        kind: Kind::Call as u8,
+        nr: cx.call.nr as u16,
+        args: cx.call.args,
+        rip: cx.call.rip,
+        rsp: cx.call.rsp,
+        ..Header::default()
+    };
+    let header = next(cx.task, &made);
+    if header.kind == Kind::Signal as u8 && header.args[0] == 1 {
+        cx.context.regs.rip -= 2;
+        cx.context.regs.rax = cx.call.nr;
+        signal(cx.task, cx.context, &header);
+        return;
+    }
+    compare(cx, &header, &mut made);
+    if header.flags & flags::UNFINISHED != 0 {
+        // The recorded task died inside this call.
+        done(cx.task);
+        die(cx.task);
+    }
+    take_turn(cx.task, &header);
+    let ret = match hooks::replay(cx, &header) {
+        Flow::Return(ret) | Flow::Completed(ret) => ret,
+        Flow::Replaced => {
+            after(cx.task, cx.context);
+            return;
+        }
+        Flow::NotEntered => return,
+    };
+    cx.context.regs.rax = ret as u64;
+    after(cx.task, cx.context);
+}
+
+/// Signals that were delivered as the call returned; and a death that left no event.
+fn after(task: &mut Task, context: &mut UContext) {
+    match log::peek(task) {
+        Some(header) if header.kind == Kind::Signal as u8 && header.args[0] == 0 => {
+            take_turn(task, &header);
+            signal(task, context, &header);
+        }
+        Some(_) => {}
+        None => end(task),
+    }
+}
+
+/// The recorded stream ends here: so does the task, if it was killed or the trace was cut.
+pub fn end(task: &mut Task) {
+    if task.log_killed_by != 0 || task.log_complete == 0 {
+        done(task);
+        die(task);
+    }
+}
+
+/// Ends the process the way the recorded one ended.
+fn die(task: &Task) -> ! {
+    let signal = match task.log_killed_by {
+        0 => signals::SIGKILL,
+        signal => signal,
+    };
+    let _ = sys::sigaction(signal, Some(&sys::SigAction::DEFAULT));
+    sys::sigprocmask(sys::SIG_UNBLOCK, signals::bit(signal.clamp(1, 64)));
+    loop {
+        // SAFETY: ends this very process.
+        unsafe {
+            sys::call(crate::nr::KILL, [u64::from(sys::getpid()), u64::from(signal)]);
+            sys::call(crate::nr::KILL, [u64::from(sys::getpid()), u64::from(signals::SIGKILL)]);
+        }
+    }
+}
+
+/// This stream was replayed to its end.
+pub fn done(task: &Task) {
+    let _ = task;
+    session().streams_done.fetch_add(1, Ordering::SeqCst);
+}
+
+/// The next event of the task, which is about to do `made`.
+pub fn next(task: &mut Task, made: &Header) -> Header {
+    if session().state.load(Ordering::Acquire) != state::OPEN {
+        sys::exit_group(3);
+    }
+    match log::peek(task) {
+        Some(header) => header,
+        None => {
+            end(task);
+            divergence::report(task, Reason::EndOfStream, &Header::default(), made, 0)
+        }
+    }
+}
+
+fn compare(cx: &mut Cx, header: &Header, made: &mut Header) {
+    let differ = |task: &Task, reason, made: &Header, detail| -> ! {
+        let input = match cx.shape.args.iter().position(|arg| matches!(arg, Arg::In(_) | Arg::Path)) {
+            Some(index) if cx.shape.args[index] == Arg::Path => {
+                (made.args[index], crate::guest_mem::string_len(made.args[index], 512).unwrap_or(0) as u64)
+            }
+            Some(index) => {
+                let Arg::In(len) = cx.shape.args[index] else { unreachable!() };
+                (made.args[index], inputs::input_len(len, made.args[index], &made.args))
+            }
+            None => (0, 0),
+        };
+        divergence::report_with_input(task, reason, header, made, detail, input)
+    };
+    if header.kind != Kind::Call as u8 {
+        differ(cx.task, Reason::Kind, made, 0);
+    }
+    if header.nr != made.nr {
+        differ(cx.task, Reason::Number, made, 0);
+    }
+    if let Some(index) = (0..6).find(|index| header.args[*index] != made.args[*index]) {
+        differ(cx.task, Reason::Argument, made, index as u64);
+    }
+    if header.rip != made.rip {
+        differ(cx.task, Reason::InstructionPointer, made, 0);
+    }
+    if header.rsp != made.rsp {
+        differ(cx.task, Reason::StackPointer, made, 0);
+    }
+    if header.flags & flags::UNFINISHED == 0 || header.input_hash != 0 {
+        made.input_hash = inputs::hash(&cx.shape.args, &cx.call.args);
+        if header.input_hash != made.input_hash {
+            differ(cx.task, Reason::Input, made, 0);
+        }
+    }
+}
+
+/// Waits for the event's place in the group's order, and for its time if the replay is paced.
+pub fn take_turn(task: &mut Task, header: &Header) {
+    if header.group != 0 {
+        if task.turn != (header.group, header.order.wrapping_sub(1)) {
+            give_turn(task);
+            if !turns::await_order(task, header.group, header.order) {
+                sys::exit_group(3);
+            }
+        }
+        task.turn = (header.group, header.order);
+    }
+    pace(header);
+}
+
+/// Lets the others of the group go on.
+pub fn give_turn(task: &mut Task) {
+    let (group, order) = task.turn;
+    if group != 0 {
+        turns::publish_order(group, order + 1);
+        task.turn = (0, 0);
+    }
+}
+
+fn pace(header: &Header) {
+    let session = session();
+    if session.pace_num == 0 || header.time_ns == 0 {
+        return;
+    }
+    let elapsed = header.time_ns.saturating_sub(session.record_start_ns);
+    let scaled = u128::from(elapsed) * u128::from(session.pace_den) / u128::from(session.pace_num);
+    let due = session.replay_start_ns.saturating_add(scaled as u64);
+    let now = sys::monotonic_ns();
+    if due > now {
+        sys::sleep_ns(due - now);
+    }
+}
+
+/// Copies an event's outputs back and leaves it behind; what a call that touches the world does.
+pub fn outputs(task: &mut Task, header: &Header) {
+    let mut bad = false;
+    log::consume(task, header, |_, piece| {
+        if piece.is(Role::Output) {
+            bad |= !piece.put_back();
+        }
+    });
+    if bad {
+        divergence::report(task, Reason::BadLog, header, header, 0);
+    }
+}
+
+/// Delivers the recorded signal `header` (the current event).
+fn signal(task: &mut Task, context: &mut UContext, header: &Header) {
+    let mut info = SigInfo::ZERO;
+    log::consume(task, header, |_, piece: &Piece| {
+        if piece.is(Role::Data) {
+            piece.copy_to(&mut info.bytes);
+        }
+    });
+    let signal = u32::from(header.nr).clamp(1, 64);
+    signals::push_frame(task, signal, &info, context, header.args[1].min(16384));
+}
+
+/// A fault of the target: it must have been recorded. Returns the recorded floating-point size.
+pub fn fault(task: &mut Task, made: &Header) -> u64 {
+    let header = next(task, made);
+    let same = header.kind == Kind::Fault as u8
+        && header.nr == made.nr
+        && header.args[..2] == made.args[..2]
+        && header.rip == made.rip
+        && header.rsp == made.rsp;
+    if !same {
+        divergence::report(task, Reason::Fault, &header, made, 0);
+    }
+    take_turn(task, &header);
+    log::consume(task, &header, |_, _| {});
+    header.args[4].min(16384)
+}
+
+/// RDTSC or CPUID: the recorded values.
+pub fn instruction(task: &mut Task, kind: Kind, rip: u64, rsp: u64, args: [u64; 6]) -> (u64, [u64; 6]) {
+    let made = Header { kind: kind as u8, args, rip, rsp, ..Header::default() };
+    let header = next(task, &made);
+    let asked = if kind == Kind::Cpuid { 2 } else { 0 };
+    if header.kind != kind as u8 || header.rip != rip || header.rsp != rsp || header.args[..asked] != args[..asked] {
+        divergence::report(task, Reason::Kind, &header, &made, 0);
+    }
+    take_turn(task, &header);
+    log::consume(task, &header, |_, _| {});
+    (header.ret as u64, header.args)
+}

@@ -1,0 +1,223 @@
+//! The recording side of a task's event ring.
+//!
+//! What must already hold: the ring is mapped twice in a row at the task's window, so that a
+//! record is always contiguous. A header is written *before* the kernel is entered and stays
+//! unpublished while the call runs; should the task die there, the recorder finds it through
+//! `inflight`. What this never does: lose an event silently, or wait for ever.
+
+use core::sync::atomic::Ordering;
+
+use reenact_abi::arena::{self, state, RING_SIZE};
+use reenact_abi::event::{
+    flags, Header, Kind, Part, Role, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE,
+};
+use reenact_abi::map;
+
+use crate::guest_mem;
+use crate::sys;
+use crate::task::{session, slot, Task};
+
+/// FUTEX_OWNER_DIED.
+pub const OWNER_DIED: u32 = 0x4000_0000;
+
+/// A task waits this long for a stalled recorder before it runs on unrecorded.
+const STALL_MAX_NS: u64 = 1_000_000_000;
+
+/// Maps the ring of the task's slot at its window.
+pub fn map_ring(task: &mut Task) -> sys::Result<()> {
+    let offset = arena::RINGS + u64::from(task.slot) * RING_SIZE;
+    let prot = sys::PROT_READ | sys::PROT_WRITE;
+    for copy in 0..2 {
+        let at = task.window_base() + copy * RING_SIZE;
+        // SAFETY: the window belongs to this task.
+        unsafe {
+            sys::mmap(at, RING_SIZE, prot, sys::MAP_SHARED | sys::MAP_FIXED, task.process().arena_fd, offset)?;
+        }
+    }
+    task.head = task.my_slot().head.load(Ordering::Acquire);
+    Ok(())
+}
+
+const _: () = assert!(map::TASK_STACK + 2 * RING_SIZE <= map::TASK_STRIDE);
+
+fn address(task: &Task, position: u64) -> u64 {
+    task.window_base() + position % RING_SIZE
+}
+
+/// Asks the recorder to drain.
+pub fn wake_recorder() {
+    let session = session();
+    session.wake.fetch_add(1, Ordering::SeqCst);
+    sys::futex_wake(&session.wake, 1);
+}
+
+/// Does somebody take our events?
+pub fn recorder_alive() -> bool {
+    let session = session();
+    session.state.load(Ordering::Acquire) == state::OPEN
+        && session.owner.load(Ordering::Acquire) & OWNER_DIED == 0
+}
+
+/// Makes room for `need` bytes behind what is written; false when the task is to run on unrecorded.
+fn make_room(task: &mut Task, need: u64) -> bool {
+    let mine = task.my_slot();
+    let mut waited_ns = 0;
+    loop {
+        let used = task.head - mine.tail.load(Ordering::Acquire);
+        if used + need <= RING_SIZE {
+            return true;
+        }
+        if !recorder_alive() || waited_ns >= STALL_MAX_NS {
+            mine.gaps.fetch_add(1, Ordering::SeqCst);
+            task.detached = true;
+            return false;
+        }
+        // What is written so far may go: its last record is marked as having a successor.
+        publish(task);
+        mine.waiting.store(1, Ordering::SeqCst);
+        wake_recorder();
+        let used = task.head - mine.tail.load(Ordering::SeqCst);
+        if used + need > RING_SIZE {
+            let begin = sys::monotonic_ns();
+            let _ = sys::futex_wait(&mine.waiting, 1, 20_000_000);
+            waited_ns += sys::monotonic_ns() - begin;
+        }
+        mine.waiting.store(0, Ordering::SeqCst);
+    }
+}
+
+fn publish(task: &mut Task) {
+    let mine = task.my_slot();
+    mine.inflight.store(0, Ordering::Release);
+    mine.head.store(task.head, Ordering::Release);
+}
+
+/// Writes a header that is not yet complete; parts and [`finish`] follow.
+pub fn begin(task: &mut Task, header: &Header) {
+    if task.detached || !make_room(task, HEADER_SIZE as u64) {
+        return;
+    }
+    let at = address(task, task.head);
+    // SAFETY: room for a header was made; the ring is ours until published.
+    unsafe { *(at as *mut Header) = Header { size: HEADER_SIZE as u32, ..*header } };
+    task.last_record = task.head;
+    task.head += HEADER_SIZE as u64;
+    task.my_slot().inflight.store(1, Ordering::Release);
+}
+
+/// The header written last, to be completed; only until the first part or [`finish`].
+pub fn header(task: &mut Task) -> &mut Header {
+    // SAFETY: `begin` wrote it there, and it is not published.
+    unsafe { &mut *(address(task, task.last_record) as *mut Header) }
+}
+
+/// Adds payload taken from `addr` (of the target or our own): as many parts as it needs.
+/// Returns the bytes that could be read.
+pub fn part(task: &mut Task, role: Role, addr: u64, from: u64, len: u64, content: u64) -> u64 {
+    let mut done = 0u64;
+    while done < len {
+        if task.detached {
+            return done;
+        }
+        let want = (len - done).min(PART_BYTES_MAX as u64);
+        mark_more(task);
+        if !make_room(task, PART_SIZE as u64 + want.next_multiple_of(8)) {
+            return done;
+        }
+        let at = address(task, task.head);
+        // SAFETY: room was made for the part and its padded payload.
+        let got = unsafe { guest_mem::read_raw(from + done, at + PART_SIZE as u64, want as usize) } as u64;
+        push_part(task, role, addr.wrapping_add(done), got, got, content);
+        done += got;
+        if got < want {
+            break;
+        }
+    }
+    done
+}
+
+/// Adds a part without bytes (a reference to content, or its end).
+pub fn reference(task: &mut Task, role: Role, addr: u64, len: u64, content: u64) {
+    if task.detached {
+        return;
+    }
+    mark_more(task);
+    if make_room(task, PART_SIZE as u64) {
+        push_part(task, role, addr, len, 0, content);
+    }
+}
+
+fn mark_more(task: &mut Task) {
+    let at = address(task, task.last_record);
+    // SAFETY: `flags` is the sixth byte of headers and of parts alike.
+    unsafe { *((at + 5) as *mut u8) |= flags::MORE };
+}
+
+const _: () = assert!(core::mem::offset_of!(Header, flags) == 5 && core::mem::offset_of!(Part, flags) == 5);
+
+fn push_part(task: &mut Task, role: Role, addr: u64, len: u64, bytes: u64, content: u64) {
+    let padded = bytes.next_multiple_of(8);
+    let at = address(task, task.head);
+    let part = Part {
+        size: (PART_SIZE as u64 + padded) as u32,
+        kind: Kind::Part as u8,
+        flags: 0,
+        role: role as u8,
+        reserved: 0,
+        addr,
+        len,
+        content,
+    };
+    // SAFETY: the caller made room for the part and `padded` bytes behind it.
+    unsafe {
+        *(at as *mut Part) = part;
+        for pad in bytes..padded {
+            *((at + PART_SIZE as u64 + pad) as *mut u8) = 0;
+        }
+    }
+    task.last_record = task.head;
+    task.head += u64::from(part.size);
+}
+
+/// The event written last did not happen.
+pub fn retract(task: &mut Task) {
+    if task.detached {
+        return;
+    }
+    task.my_slot().inflight.store(0, Ordering::Release);
+    task.head = task.last_record;
+}
+
+/// Adds payload read from a file; returns the bytes that it had.
+pub fn part_from_file(task: &mut Task, role: Role, addr: u64, fd: i32, offset: u64, len: u64, content: u64) -> u64 {
+    let mut done = 0u64;
+    while done < len && !task.detached {
+        let want = (len - done).min(PART_BYTES_MAX as u64);
+        mark_more(task);
+        if !make_room(task, PART_SIZE as u64 + want.next_multiple_of(8)) {
+            break;
+        }
+        let at = address(task, task.head) + PART_SIZE as u64;
+        // SAFETY: room was made; the kernel writes at most `want` bytes of our ring.
+        let got = unsafe { sys::call(crate::nr::PREAD64, [fd as u64, at, want, offset + done]) }.max(0) as u64;
+        push_part(task, role, addr.wrapping_add(done), got, got, content);
+        done += got;
+        if got < want {
+            break;
+        }
+    }
+    done
+}
+
+/// The event is complete.
+pub fn finish(task: &mut Task) {
+    if task.detached {
+        return;
+    }
+    publish(task);
+    task.events += 1;
+    let mine = slot(task.slot);
+    if task.head - mine.tail.load(Ordering::Relaxed) > RING_SIZE / 2 {
+        wake_recorder();
+    }
+}

@@ -1,0 +1,246 @@
+//! The state of a task (thread) and of its process, as the shim keeps it.
+//!
+//! A task's block lies at a multiple of `TASK_STRIDE` and holds its signal stack, so the running
+//! task is found from the stack pointer alone; no segment register is needed. A process's block
+//! lies in the shim's private heap: fork copies it, threads share it, and a vfork child, which
+//! shares its parent's memory, gets a copy of its own.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use reenact_abi::arena::{self, Group, Mode, Net, Session, Slot};
+use reenact_abi::map;
+
+use crate::arch::{self, frame::AltStack, frame::SigInfo};
+use crate::sys::{self, SigAction};
+
+pub const SIGNALS: usize = 65;
+
+/// The kernel's `struct robust_list_head` with its only entry; the futex word is the slot's owner.
+#[repr(C)]
+pub struct RobustList {
+    pub first: u64,
+    pub futex_offset: i64,
+    pub pending: u64,
+    /// The entry: points back to the head.
+    pub entry: u64,
+}
+
+#[repr(C)]
+pub struct Task {
+    /// Non-zero while `info` waits for delivery; the interruptible call tests it.
+    pub pending: AtomicU32,
+    /// Position of this block.
+    pub index: u32,
+    /// Slot in the session.
+    pub slot: u32,
+    /// Recording-wide numbers.
+    pub process: u32,
+    pub number: u32,
+    /// Thread id as the program sees it.
+    pub tid: u32,
+    /// Nothing is recorded any more: calls go straight to the kernel.
+    pub detached: bool,
+    pub state: *mut Process,
+    pub info: SigInfo,
+    /// Blocked signals as the program sees them.
+    pub mask: u64,
+    pub alt: AltStack,
+    pub clear_child_tid: u64,
+    pub robust_list: u64,
+    pub robust: RobustList,
+    /// Recording: bytes written to the ring, where the last record begins, and what was published.
+    pub head: u64,
+    pub last_record: u64,
+    /// Replay: the task's log, the position in it, and the part of it that is mapped.
+    pub log_offset: u64,
+    pub log_len: u64,
+    pub log_complete: u32,
+    pub log_killed_by: u32,
+    pub at: u64,
+    pub window: u64,
+    pub window_mapped: bool,
+    /// Replay: the group and order of the event taken last, while its turn has not been given up.
+    pub turn: (u32, u64),
+    /// Events recorded or replayed so far.
+    pub events: u64,
+    /// Context that a new task of this address space starts with.
+    pub first_context: u64,
+    /// Non-zero while the kernel still runs a thread on this block; zeroed by the kernel.
+    pub alive: AtomicU32,
+}
+
+#[repr(C)]
+pub struct Process {
+    pub used: AtomicU32,
+    pub mode: Mode,
+    pub net: Net,
+    pub arena_fd: i32,
+    pub shim_fd: i32,
+    pub actions: [SigAction; SIGNALS],
+    /// The running program, as /proc/self/exe names it.
+    pub exe: [u8; 4096],
+    pub exe_len: usize,
+    /// It maps memory that other processes may write: a forked child joins the group.
+    pub shares_memory: bool,
+}
+
+/// Room for the shim's own stack and state at the start of each block.
+const STATE: u64 = 4096;
+const _: () = assert!(core::mem::size_of::<Task>() <= STATE as usize);
+
+/// Process blocks: more than one only while vfork children run.
+const PROCESS_STRIDE: u64 = 8192;
+const PROCESSES: u64 = 64;
+const _: () = assert!(core::mem::size_of::<Process>() <= PROCESS_STRIDE as usize);
+
+/// The state of the address space, shared by all that run in it.
+pub static mut MM: crate::hooks::memory::Mm = crate::hooks::memory::Mm::EMPTY;
+
+#[allow(static_mut_refs)]
+pub fn mm() -> &'static mut crate::hooks::memory::Mm {
+    // SAFETY: only the task that holds the group's turn runs code that uses it.
+    unsafe { &mut *(&raw mut MM) }
+}
+
+pub fn session() -> &'static Session {
+    // SAFETY: mapped before any task runs, never unmapped.
+    unsafe { &*(map::CONTROL as *const Session) }
+}
+
+pub fn slot(index: u32) -> &'static Slot {
+    let index = index as usize % arena::SLOTS_MAX;
+    // SAFETY: as `session`; the index is in bounds.
+    unsafe { &*((map::CONTROL + arena::SLOTS) as *const Slot).add(index) }
+}
+
+pub fn group(index: u32) -> &'static Group {
+    let index = index as usize % arena::GROUPS_MAX;
+    // SAFETY: as `session`; the index is in bounds.
+    unsafe { &*((map::CONTROL + arena::GROUPS) as *const Group).add(index) }
+}
+
+impl Task {
+    fn base(index: u32) -> u64 {
+        map::TASKS + u64::from(index) * map::TASK_STRIDE
+    }
+
+    /// The running task. Must be called on a task's own stack.
+    pub fn current() -> &'static mut Task {
+        let base = arch::stack_pointer() & !(map::TASK_STRIDE - 1);
+        // SAFETY: signal handlers and task starts run on the stack inside the block.
+        unsafe { &mut *(base as *mut Task) }
+    }
+
+    pub fn at(index: u32) -> &'static mut Task {
+        // SAFETY: callers hold an index that `create` returned.
+        unsafe { &mut *(Task::base(index) as *mut Task) }
+    }
+
+    /// Maps a block; its position is the first free one.
+    pub fn create(state: *mut Process) -> sys::Result<&'static mut Task> {
+        let mut index = 0u32;
+        while u64::from(index) < map::TASKS_MAX {
+            let base = Task::base(index);
+            let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
+            // SAFETY: NOREPLACE never touches an existing mapping.
+            match unsafe { sys::mmap(base, map::TASK_STACK, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0) } {
+                Ok(at) if at == base => {
+                    // SAFETY: fresh zeroed memory of sufficient size.
+                    let task = unsafe { &mut *(base as *mut Task) };
+                    task.index = index;
+                    task.state = state;
+                    task.alt = AltStack::DISABLED;
+                    return Ok(task);
+                }
+                Ok(other) => {
+                    // SAFETY: a kernel without NOREPLACE mapped it elsewhere; nobody uses it.
+                    let _ = unsafe { sys::munmap(other, map::TASK_STACK) };
+                    return Err(sys::Errno::ENOMEM);
+                }
+                Err(sys::Errno::EEXIST) => index += 1,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Err(sys::Errno::EAGAIN)
+    }
+
+    /// Where the ring or the log window of this task is mapped.
+    pub fn window_base(&self) -> u64 {
+        Task::base(self.index) + map::TASK_STACK
+    }
+
+    /// End of the task's own stack.
+    pub fn stack_end(&self) -> u64 {
+        Task::base(self.index) + map::TASK_STACK
+    }
+
+    /// The kernel delivers signals on this stack.
+    pub fn signal_stack(&self) -> AltStack {
+        AltStack {
+            sp: Task::base(self.index) + STATE,
+            flags: 0,
+            pad: 0,
+            size: map::TASK_STACK - STATE,
+        }
+    }
+
+    /// Unmaps everything of a task that will never run again.
+    ///
+    /// # Safety
+    /// Nothing may run on its stack.
+    pub unsafe fn destroy(index: u32) {
+        // SAFETY: forwarded promise; the whole stride is ours.
+        let _ = unsafe { sys::munmap(Task::base(index), map::TASK_STRIDE) };
+    }
+
+    pub fn process(&self) -> &'static mut Process {
+        // SAFETY: set at creation to a block of the pool, which outlives the task.
+        unsafe { &mut *self.state }
+    }
+
+    pub fn recording(&self) -> bool {
+        self.process().mode == Mode::Record
+    }
+
+    pub fn my_slot(&self) -> &'static Slot {
+        slot(self.slot)
+    }
+}
+
+impl Process {
+    /// Maps the pool and takes its first block.
+    pub fn first() -> sys::Result<&'static mut Process> {
+        let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
+        // SAFETY: NOREPLACE never touches an existing mapping.
+        unsafe {
+            sys::mmap(map::HEAP, PROCESSES * PROCESS_STRIDE, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0)?;
+            let first = &mut *(map::HEAP as *mut Process);
+            first.used.store(1, Ordering::Relaxed);
+            first.actions = [SigAction::DEFAULT; SIGNALS];
+            Ok(first)
+        }
+    }
+
+    /// A copy for a vfork child, which must not change its parent's.
+    pub fn duplicate(&self) -> Option<*mut Process> {
+        for index in 0..PROCESSES {
+            let at = (map::HEAP + index * PROCESS_STRIDE) as *mut Process;
+            // SAFETY: blocks of the pool; `used` is atomic and claims the rest.
+            unsafe {
+                if (*at).used.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                    core::ptr::copy_nonoverlapping(self as *const Process, at, 1);
+                    return Some(at);
+                }
+            }
+        }
+        None
+    }
+
+    pub fn release(&self) {
+        self.used.store(0, Ordering::SeqCst);
+    }
+
+    pub fn exe_path(&self) -> &[u8] {
+        &self.exe[..self.exe_len.min(self.exe.len())]
+    }
+}

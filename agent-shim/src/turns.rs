@@ -1,0 +1,126 @@
+//! Turns: tasks that share memory run one at a time, and their events are one total order.
+//!
+//! Recording decides the order, by a lock that a task gives up where it may block; replay follows
+//! it, by letting each task wait until the group's next event is its own. A group is named by its
+//! entry in the shared arena; a merged one points to what it was merged into.
+
+use core::sync::atomic::Ordering;
+
+use reenact_abi::arena::{state, Group, GROUPS_MAX};
+
+use crate::ring::OWNER_DIED;
+use crate::sys;
+use crate::task::{group, session, slot, Task};
+
+/// How long a waiter sleeps before it looks whether the holder still lives.
+const CHECK_NS: u64 = 50_000_000;
+
+/// Follows merges; the path has no cycle because a group only ever points at a living root.
+pub fn root(mut index: u32) -> u32 {
+    for _ in 0..GROUPS_MAX {
+        match group(index).merged_into.load(Ordering::Acquire) {
+            0 => return index,
+            next => index = next - 1,
+        }
+    }
+    index
+}
+
+pub fn mine(task: &Task) -> &'static Group {
+    group(root(task.my_slot().group.load(Ordering::Relaxed)))
+}
+
+/// Takes the turn of the task's group.
+pub fn acquire(task: &Task) {
+    loop {
+        let index = root(task.my_slot().group.load(Ordering::Relaxed));
+        let group = group(index);
+        let mut current = match group.turn.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => 0,
+            Err(_) => group.turn.swap(2, Ordering::SeqCst),
+        };
+        while current != 0 {
+            if sys::futex_wait(&group.turn, 2, CHECK_NS) == Err(sys::Errno(110)) && holder_died(group) {
+                break;
+            }
+            current = group.turn.swap(2, Ordering::SeqCst);
+        }
+        if root(index) == index {
+            task.my_slot().group.store(index, Ordering::Relaxed);
+            group.moved.store(task.slot + 1, Ordering::Relaxed);
+            return;
+        }
+        unlock(group);
+    }
+}
+
+/// A process killed in its turn never gives it up; its slot says so.
+fn holder_died(group: &Group) -> bool {
+    let holder = group.moved.load(Ordering::Relaxed);
+    holder == 0 || slot(holder - 1).owner.load(Ordering::Relaxed) & OWNER_DIED != 0
+}
+
+fn unlock(group: &Group) {
+    if group.turn.swap(0, Ordering::SeqCst) == 2 {
+        sys::futex_wake(&group.turn, 1);
+    }
+}
+
+/// Gives the turn up.
+pub fn release(task: &Task) {
+    unlock(mine(task));
+}
+
+/// Recording: the position of the event that happens now.
+pub fn next_order(task: &Task) -> (u32, u64) {
+    let group = mine(task);
+    (group.id.load(Ordering::Relaxed), group.order.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Recording: claims a fresh group.
+pub fn create() -> Option<u32> {
+    let session = session();
+    for index in 0..GROUPS_MAX as u32 {
+        let entry = group(index);
+        if entry.id.compare_exchange(0, u32::MAX, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            entry.turn.store(0, Ordering::Relaxed);
+            entry.merged_into.store(0, Ordering::Relaxed);
+            entry.members.store(0, Ordering::Relaxed);
+            entry.order.store(1, Ordering::Relaxed);
+            entry.id.store(session.next_group.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Release);
+            return Some(index);
+        }
+    }
+    None
+}
+
+/// Replay: waits until `order` in group `id` is the next event, and takes it. False when the
+/// session was stopped meanwhile.
+pub fn await_order(task: &Task, id: u32, order: u64) -> bool {
+    let group = group(id);
+    let mut next = group.order.load(Ordering::Acquire);
+    while next != order {
+        if session().state.load(Ordering::Acquire) != state::OPEN {
+            return false;
+        }
+        let moved = group.moved.load(Ordering::SeqCst);
+        group.waiters.fetch_add(1, Ordering::SeqCst);
+        if group.order.load(Ordering::SeqCst) != order {
+            let _ = sys::futex_wait(&group.moved, moved, CHECK_NS);
+        }
+        group.waiters.fetch_sub(1, Ordering::SeqCst);
+        next = group.order.load(Ordering::Acquire);
+    }
+    let _ = task;
+    true
+}
+
+/// Replay: the task will not touch memory before it has taken its next event, so others may go.
+pub fn publish_order(id: u32, next: u64) {
+    let group = group(id);
+    group.order.store(next, Ordering::SeqCst);
+    group.moved.fetch_add(1, Ordering::SeqCst);
+    if group.waiters.load(Ordering::SeqCst) != 0 {
+        sys::futex_wake(&group.moved, u32::MAX >> 1);
+    }
+}

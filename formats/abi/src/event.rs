@@ -1,0 +1,235 @@
+//! Event records as they lie in a ring (recording) or in a replay log.
+//!
+//! One event is a [`Header`] followed, while `flags & MORE`, by [`Part`]s. Both are 8-byte
+//! aligned, and both carry their own whole size, so a reader can walk them without knowing the
+//! kinds. A record never exceeds [`RECORD_MAX`]; longer payloads are split into several parts.
+
+/// Largest single record (header or part with its bytes), in bytes.
+pub const RECORD_MAX: usize = 16 * 1024;
+
+/// What an event is. Numbers are part of the trace format and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// A system call: `nr`, `args`, `ret`, outputs as parts.
+    Call = 1,
+    /// A new program image: the initial stack as an output part; `rip`/`rsp` are the entry.
+    /// `args`: stack low end, stack bytes, brk start, arguments' start, environment's start, xstate bytes.
+    Image = 2,
+    /// One mapping made by the loader: `args` as for mmap, `ret` the address.
+    Map = 3,
+    /// A task runs for the first time: `ret` its tid as the program sees it; `args[0]` parent task.
+    TaskStart = 4,
+    /// An asynchronous signal was delivered: `nr` signal, `args[0]` 1 when the interrupted call is
+    /// to be executed again afterwards, siginfo as a data part.
+    Signal = 5,
+    /// The program faulted: `nr` signal, `args[0]` si_code, `args[1]` fault address,
+    /// `args[2]` trap number, `args[3]` error code; `ret` 1 when the program has a handler.
+    Fault = 6,
+    /// RDTSC or RDTSCP: `ret` the counter, `args[0]` TSC_AUX for RDTSCP.
+    Tsc = 7,
+    /// CPUID: `args[0..2]` leaf and subleaf, `args[2..6]` eax, ebx, ecx, edx.
+    Cpuid = 8,
+    /// A task ended in an orderly way: `ret` the exit code, `args[0]` 1 for the whole process.
+    Exit = 9,
+    /// Two groups became one: `args[0]` the group given up, `args[1]` its order there.
+    Merge = 10,
+    /// A task was stopped between calls.
+    Preempt = 11,
+    /// Events are missing here: `args[0]` the reason, see [`Gap`].
+    Gap = 12,
+    /// A connection or pipe came to be: `args[0]` fd, `args[1]` device, `args[2]` inode,
+    /// `args[3]` socket cookie, `args[4]` network namespace; addresses as data parts.
+    Endpoint = 13,
+    /// A checksum of state: `nr` what of, see FORMAT.md; hash as a data part.
+    Checksum = 14,
+    /// The following program runs unrecorded: `args[0]` the reason, path as a data part.
+    Unrecorded = 15,
+    /// Reserved kinds; readers skip what they do not know.
+    Plan = 32,
+    Step = 33,
+    FaultIntent = 34,
+    FaultEffect = 35,
+    Assertion = 36,
+    Mark = 37,
+    Checkpoint = 38,
+    Redaction = 39,
+    /// Not an event: a part of the one before it.
+    Part = 255,
+}
+
+impl Kind {
+    pub const ALL: &'static [Kind] = &[
+        Kind::Call,
+        Kind::Image,
+        Kind::Map,
+        Kind::TaskStart,
+        Kind::Signal,
+        Kind::Fault,
+        Kind::Tsc,
+        Kind::Cpuid,
+        Kind::Exit,
+        Kind::Merge,
+        Kind::Preempt,
+        Kind::Gap,
+        Kind::Endpoint,
+        Kind::Checksum,
+        Kind::Unrecorded,
+        Kind::Plan,
+        Kind::Step,
+        Kind::FaultIntent,
+        Kind::FaultEffect,
+        Kind::Assertion,
+        Kind::Mark,
+        Kind::Checkpoint,
+        Kind::Redaction,
+        Kind::Part,
+    ];
+
+    pub fn from_u8(value: u8) -> Option<Kind> {
+        Self::ALL.iter().copied().find(|kind| *kind as u8 == value)
+    }
+
+    /// The name used in traces, `show` and documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Call => "call",
+            Kind::Image => "image",
+            Kind::Map => "map",
+            Kind::TaskStart => "task-start",
+            Kind::Signal => "signal",
+            Kind::Fault => "fault",
+            Kind::Tsc => "tsc",
+            Kind::Cpuid => "cpuid",
+            Kind::Exit => "exit",
+            Kind::Merge => "merge",
+            Kind::Preempt => "preempt",
+            Kind::Gap => "gap",
+            Kind::Endpoint => "endpoint",
+            Kind::Checksum => "checksum",
+            Kind::Unrecorded => "unrecorded",
+            Kind::Plan => "plan",
+            Kind::Step => "step",
+            Kind::FaultIntent => "fault-intent",
+            Kind::FaultEffect => "fault-effect",
+            Kind::Assertion => "assertion",
+            Kind::Mark => "mark",
+            Kind::Checkpoint => "checkpoint",
+            Kind::Redaction => "redaction",
+            Kind::Part => "part",
+        }
+    }
+}
+
+/// `Header::flags` and `Part::flags`.
+pub mod flags {
+    /// Another part of this event follows.
+    pub const MORE: u8 = 1;
+    /// The task died inside this call: `ret` means nothing.
+    pub const UNFINISHED: u8 = 2;
+    /// The call wrote to the run's standard output; `Header::ticket` orders such writes.
+    pub const STDOUT: u8 = 4;
+    /// Likewise for standard error.
+    pub const STDERR: u8 = 8;
+    /// Nothing was compared for this event (the input could not be read).
+    pub const NO_INPUT: u8 = 16;
+}
+
+/// Why events are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Gap {
+    /// The recorder did not drain the ring within a second.
+    Stalled = 1,
+    /// No slot was free for a new task.
+    NoSlot = 2,
+    /// The recording ended while the task ran on.
+    Detached = 3,
+}
+
+/// Fixed part of an event. Times in nanoseconds of CLOCK_MONOTONIC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Header {
+    /// Bytes of this record (always [`HEADER_SIZE`]).
+    pub size: u32,
+    /// A [`Kind`].
+    pub kind: u8,
+    pub flags: u8,
+    /// Syscall or signal number.
+    pub nr: u16,
+    /// Group of tasks that this event is ordered in.
+    pub group: u32,
+    pub reserved: u32,
+    /// Position in the group's total order.
+    pub order: u64,
+    /// Order among all writes to the run's standard output and error, from 1; 0 otherwise.
+    pub ticket: u64,
+    pub time_ns: u64,
+    pub args: [u64; 6],
+    pub ret: i64,
+    pub rip: u64,
+    pub rsp: u64,
+    /// Hash of every byte that the call took from the program's memory.
+    pub input_hash: u64,
+}
+
+/// Size of [`Header`], in bytes.
+pub const HEADER_SIZE: usize = core::mem::size_of::<Header>();
+
+/// What a part's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Role {
+    /// Bytes that the call wrote to the program's memory at `addr`.
+    Output = 1,
+    /// Bytes about the event that are not in the program's memory there; `addr` tells which (see FORMAT.md).
+    Data = 2,
+    /// Bytes that the call took from the program's memory at `addr`.
+    Input = 3,
+    /// `len` bytes at offset `addr` of content number `content`.
+    Content = 4,
+    /// Bytes of content number `content`, starting at its offset `addr`; not part of the event itself.
+    ContentBytes = 5,
+    /// Content number `content` is complete with `addr` bytes.
+    ContentEnd = 6,
+}
+
+impl Role {
+    pub const ALL: &'static [Role] = &[
+        Role::Output,
+        Role::Data,
+        Role::Input,
+        Role::Content,
+        Role::ContentBytes,
+        Role::ContentEnd,
+    ];
+
+    pub fn from_u8(value: u8) -> Option<Role> {
+        Self::ALL.iter().copied().find(|role| *role as u8 == value)
+    }
+}
+
+/// A piece of payload; `len` bytes follow, padded with zeroes to 8 (none for the roles `Content`
+/// and `ContentEnd`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Part {
+    /// Bytes of this record with its padded payload.
+    pub size: u32,
+    /// Always `Kind::Part`.
+    pub kind: u8,
+    pub flags: u8,
+    /// A [`Role`].
+    pub role: u8,
+    pub reserved: u8,
+    pub addr: u64,
+    pub len: u64,
+    pub content: u64,
+}
+
+/// Size of [`Part`] without its payload, in bytes.
+pub const PART_SIZE: usize = core::mem::size_of::<Part>();
+
+/// Most payload bytes that one part record carries.
+pub const PART_BYTES_MAX: usize = RECORD_MAX - PART_SIZE;

@@ -1,0 +1,415 @@
+//! The writer: events into batches, batches into frames, frames into the file.
+//!
+//! What must already hold: one writer per file. What is on disk is a readable (if cut) trace after
+//! every call, whatever happens to the recorder: frames are written whole, in one call each.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use reenact_abi::event::{Kind, Role};
+
+use crate::batch::{Batch, Payload};
+use crate::content::Contents;
+use crate::draft::{Draft, Plain};
+use crate::envelope::{index_frame, Seal};
+use crate::error::WriteError;
+use crate::index::{Entry, Holds, Index};
+use crate::limits::{
+    BUFFERED_MAX, CHUNKED_FROM, EVENT_BYTES_MAX, EVENT_INLINE_MAX, EVENT_PARTS_MAX, INDEX_MAX,
+};
+use crate::model::{Anchor, End, Event, EventPart, Meta, ProcessEnd, StreamId, Summary};
+use crate::table::{self, TableRow};
+use crate::values::Origin;
+
+/// How a trace is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// zstd's level.
+    pub level: i32,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { level: 3 }
+    }
+}
+
+/// Writes one trace.
+pub struct Writer {
+    pub(crate) frames: Frames,
+    pub(crate) contents: Contents,
+    /// Batches that are being collected.
+    batches: BTreeMap<StreamId, Batch>,
+    /// Column bytes held back over all of `batches`.
+    buffered: usize,
+    /// Events of each stream so far.
+    next_seq: BTreeMap<StreamId, u64>,
+    events: u64,
+}
+
+impl Writer {
+    /// Creates (or replaces the contents of) the file at `path` and writes the first frame, so
+    /// that an unwritable place is noticed before anything is started. A new file is readable by
+    /// its owner only: a trace holds everything that the programs saw.
+    pub fn create(path: &Path, meta: &Meta) -> Result<Writer, WriteError> {
+        Writer::create_with(path, meta, Options::default())
+    }
+
+    /// The same with other than the default options.
+    pub fn create_with(path: &Path, meta: &Meta, options: Options) -> Result<Writer, WriteError> {
+        Writer::create_from(path, meta, options, &table::current())
+    }
+
+    pub(crate) fn create_from(
+        path: &Path,
+        meta: &Meta,
+        options: Options,
+        rows: &[TableRow],
+    ) -> Result<Writer, WriteError> {
+        let mut frames = Frames::create(path, meta.origin(), options)?;
+        frames.value(&meta.encode(), Holds::META)?;
+        frames.value(&table::encode(rows), Holds::TABLE)?;
+        frames.seal()?;
+        Ok(Writer {
+            frames,
+            contents: Contents::default(),
+            batches: BTreeMap::new(),
+            buffered: 0,
+            next_seq: BTreeMap::new(),
+            events: 0,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.frames.path
+    }
+
+    /// Bytes written to the file so far.
+    pub fn bytes_written(&self) -> u64 {
+        self.frames.index.end()
+    }
+
+    /// Events taken so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Adds the next event of a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::BadEvent`] for an event that the format cannot hold, which leaves the trace
+    /// usable without it; others end the trace.
+    pub fn event(&mut self, stream: StreamId, event: Event) -> Result<(), WriteError> {
+        self.frames.check()?;
+        let seq = self.next_seq.get(&stream).copied().unwrap_or(0);
+        check_event(&event).map_err(|what| WriteError::BadEvent { stream, seq, what })?;
+        let payloads = payloads(&mut self.contents, &mut self.frames, &event.parts)?;
+        let batch = self
+            .batches
+            .entry(stream)
+            .or_insert_with(|| Batch::new(stream, seq));
+        let before = batch.size();
+        batch.push(&event.header, &payloads);
+        self.buffered += batch.size() - before;
+        self.next_seq.insert(stream, seq + 1);
+        self.events += 1;
+        if batch.is_full() {
+            self.end_batch(stream)?;
+        }
+        if self.buffered > BUFFERED_MAX {
+            self.end_batches()?;
+        }
+        Ok(())
+    }
+
+    /// Notes what both clocks showed at one moment.
+    pub fn anchor(&mut self, wall_ns: u64, mono_ns: u64) -> Result<(), WriteError> {
+        let anchor = Anchor { wall_ns, mono_ns };
+        self.frames.value(&anchor.encode(), Holds::ANCHOR)?;
+        self.frames.seal_if_full()
+    }
+
+    /// Notes how a stream ended, after its last event.
+    pub fn process_end(&mut self, end: &ProcessEnd) -> Result<(), WriteError> {
+        self.end_batch(end.stream())?;
+        self.frames.value(&end.encode(), Holds::PROCESS)?;
+        self.frames.seal_if_full()
+    }
+
+    /// Writes everything that is held back as a whole frame (but for contents that have not
+    /// ended): what the recorder's death can cost from here on is what comes later.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        self.end_batches()?;
+        self.frames.seal()
+    }
+
+    /// Ends the trace: `end` with its counts, then the index.
+    pub fn finish(mut self, end: &End) -> Result<Summary, WriteError> {
+        self.end_batches()?;
+        let mut end = End {
+            events: self.events,
+            streams: self.next_seq.len() as u64,
+            chunks: self.contents.chunks(),
+            chunk_bytes: self.contents.chunk_bytes,
+            ..end.clone()
+        };
+        for number in self.contents.unfinished() {
+            end.complete = false;
+            end.reasons
+                .push(format!("content {number} was not received in full"));
+        }
+        self.frames.value(&end.encode(), Holds::END)?;
+        self.frames.seal()?;
+        let bytes = self.frames.finish()?;
+        let frames = &self.frames.index.frames;
+        Ok(Summary {
+            bytes,
+            raw_bytes: frames.iter().map(|frame| u64::from(frame.raw_len)).sum(),
+            frames: frames.len() as u64,
+            streams: end.streams,
+            events: end.events,
+            chunks: end.chunks,
+            chunk_bytes: end.chunk_bytes,
+        })
+    }
+
+    fn end_batch(&mut self, stream: StreamId) -> Result<(), WriteError> {
+        let Some(batch) = self.batches.remove(&stream) else {
+            return self.frames.check();
+        };
+        self.buffered -= batch.size();
+        self.frames.batch(&batch)
+    }
+
+    fn end_batches(&mut self) -> Result<(), WriteError> {
+        self.buffered = 0;
+        for batch in std::mem::take(&mut self.batches).into_values() {
+            self.frames.batch(&batch)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the format can hold the event.
+pub(crate) fn check_event(event: &Event) -> Result<(), String> {
+    if event.header.kind == Kind::Part as u8 {
+        return Err("a part is no event".into());
+    }
+    if event.parts.len() > EVENT_PARTS_MAX {
+        return Err(format!("more than {EVENT_PARTS_MAX} parts"));
+    }
+    let mut bytes = 0;
+    for part in &event.parts {
+        let expected = match part.role {
+            Role::Output | Role::Data | Role::Input => part.len,
+            Role::Content => 0,
+            Role::ContentBytes | Role::ContentEnd => {
+                return Err("a content's bytes are no part of an event".into())
+            }
+        };
+        if part.bytes.len() as u64 != expected {
+            return Err(format!(
+                "a part of length {} with {} bytes",
+                part.len,
+                part.bytes.len()
+            ));
+        }
+        bytes += part.bytes.len();
+    }
+    if bytes > EVENT_BYTES_MAX {
+        return Err(format!(
+            "a payload of {bytes} bytes, and at most {EVENT_BYTES_MAX} can be: give it as content"
+        ));
+    }
+    Ok(())
+}
+
+/// Stores the payloads that are too large for a batch, and describes all of them.
+pub(crate) fn payloads<'a>(
+    contents: &mut Contents,
+    frames: &mut Frames,
+    parts: &'a [EventPart],
+) -> Result<Vec<Payload<'a>>, WriteError> {
+    let mut inline_left = EVENT_INLINE_MAX;
+    let mut payloads = Vec::with_capacity(parts.len());
+    for part in parts {
+        let len = part.bytes.len();
+        let inline = len < CHUNKED_FROM && len <= inline_left;
+        let mut payload = Payload {
+            role: part.role as u8,
+            addr: part.addr,
+            len: part.len,
+            content: part.content,
+            inline: &[],
+            chunks: Vec::new(),
+        };
+        if inline {
+            inline_left -= len;
+            payload.inline = &part.bytes;
+        } else {
+            payload.chunks = contents.store_all(frames, &part.bytes)?;
+        }
+        payloads.push(payload);
+    }
+    Ok(payloads)
+}
+
+/// The file, and the frame that is being filled.
+pub(crate) struct Frames {
+    path: PathBuf,
+    file: File,
+    origin: Origin,
+    level: i32,
+    pub draft: Draft,
+    pub index: Index,
+    /// An error ended the trace.
+    ended: bool,
+}
+
+impl Frames {
+    pub fn create(path: &Path, origin: Origin, options: Options) -> Result<Frames, WriteError> {
+        let mut open = OpenOptions::new();
+        open.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+        let file = open.open(path).map_err(|source| WriteError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Frames {
+            path: path.to_owned(),
+            file,
+            origin,
+            level: options.level,
+            draft: Draft::default(),
+            index: Index::default(),
+            ended: false,
+        })
+    }
+
+    /// Fails once an error has ended the trace.
+    pub fn check(&self) -> Result<(), WriteError> {
+        if self.ended {
+            return Err(WriteError::Ended {
+                path: self.path.clone(),
+                frame: self.index.frames.len() as u64,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds a value to the current frame, or to a new one if it has no room left.
+    pub fn value(&mut self, value: &[u8], holds: Holds) -> Result<(), WriteError> {
+        self.make_room(value.len())?;
+        self.draft.value(value, holds)
+    }
+
+    pub fn batch(&mut self, batch: &Batch) -> Result<(), WriteError> {
+        let value = batch.encode();
+        self.make_room(value.len())?;
+        let added = self.draft.batch(batch, &value);
+        added.inspect_err(|_| self.ended = true)?;
+        self.seal_if_full()
+    }
+
+    fn make_room(&mut self, len: usize) -> Result<(), WriteError> {
+        self.check()?;
+        if self.draft.has_room(len) {
+            return Ok(());
+        }
+        self.seal()
+    }
+
+    pub fn seal_if_full(&mut self) -> Result<(), WriteError> {
+        if self.draft.is_full() {
+            self.seal()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the current frame, unless it is empty.
+    pub fn seal(&mut self) -> Result<(), WriteError> {
+        self.check()?;
+        if self.draft.is_empty() {
+            return Ok(());
+        }
+        let (number, _) = self.index.next_of(&self.origin.uuid);
+        let draft = std::mem::take(&mut self.draft);
+        let plain = draft.finish(&self.origin, number);
+        // A frame that is lost leaves a hole in its streams, so nothing may follow it.
+        let plain = plain.inspect_err(|_| self.ended = true)?;
+        let compressed = compress(&plain, self.level).map_err(|source| self.failed(source))?;
+        self.append(plain, &compressed)
+    }
+
+    /// Writes a compressed frame with its seal: the part that must be done in order.
+    fn append(&mut self, plain: Plain, compressed: &[u8]) -> Result<(), WriteError> {
+        let uuid = self.origin.uuid;
+        let (number, previous) = self.index.next_of(&uuid);
+        let seal = Seal::new(uuid, number, plain.raw.len(), compressed, &previous);
+        let bytes = [compressed, &seal.encode()].concat();
+        self.write(&bytes)?;
+        let entry = Entry {
+            seal,
+            events: plain.events,
+            time: plain.time,
+            streams: plain.streams,
+            holds: plain.holds,
+            chunks: plain.chunks,
+            files: plain.files,
+        };
+        self.index
+            .add(entry)
+            .map_err(|damage| self.failed(std::io::Error::other(damage.what)))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.file
+            .write_all(bytes)
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Ends the trace after its last whole frame.
+    fn failed(&mut self, source: std::io::Error) -> WriteError {
+        self.ended = true;
+        // Half a frame would be taken for a cut as well; without it the file is merely tidier.
+        let _ = self.file.set_len(self.index.end());
+        WriteError::Write {
+            path: self.path.clone(),
+            frame: self.index.frames.len() as u64,
+            source,
+        }
+    }
+
+    /// Makes every later write fail, as a full disk would.
+    #[cfg(test)]
+    pub fn break_file(&mut self) {
+        self.file = File::open(&self.path).expect("the file is there");
+    }
+
+    /// Writes the index and returns the file's size.
+    pub fn finish(&mut self) -> Result<u64, WriteError> {
+        let index = self.index.encode();
+        if index.len() > INDEX_MAX - crate::envelope::FOOTER_SIZE {
+            return Err(WriteError::TooLarge {
+                what: "index",
+                bytes: index.len(),
+                max: INDEX_MAX,
+            });
+        }
+        let frame = index_frame(&index);
+        self.write(&frame)?;
+        self.ended = true;
+        Ok(self.index.end() + frame.len() as u64)
+    }
+}
+
+/// Compresses a frame. Frames are independent, so any thread may do it.
+fn compress(plain: &Plain, level: i32) -> std::io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(level)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(&plain.raw)
+}

@@ -1,0 +1,332 @@
+//! Draining the rings: from shared memory, which a target may have scribbled over, into the trace.
+//!
+//! What must already hold: the session's rings are mapped. What this never does: trust a size that
+//! it finds in them, or stop the target because something is wrong.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use reenact_abi::arena::{self, slot, Slot, RINGS, RING_SIZE, SLOTS_MAX};
+use reenact_abi::event::{flags, Header, Kind, Part, Role, HEADER_SIZE, PART_SIZE, RECORD_MAX};
+use reenact_launch::Session;
+use reenact_trace::{Event, EventPart, ProcessEnd, StreamId, WriteError, Writer};
+
+const OWNER_DIED: u32 = 0x4000_0000;
+
+/// A stream whose task has a slot.
+#[derive(Default)]
+struct Live {
+    stream: Option<StreamId>,
+    parent: u32,
+    /// Bytes that do not make a whole record yet.
+    pending: Vec<u8>,
+    /// An event whose parts are still coming.
+    open: Option<Event>,
+    last: Option<Header>,
+    events: u64,
+    /// How often the slot was seen in state FOREIGN in a row.
+    foreign: u32,
+    broken: bool,
+}
+
+/// Totals for the closing line and the trace's end.
+#[derive(Default, Clone, Debug)]
+pub struct Totals {
+    pub events: u64,
+    pub streams: u64,
+    pub gaps: u64,
+    pub unrecorded: u64,
+    pub broken: u64,
+    pub detached: u64,
+}
+
+pub struct Drain<'a> {
+    session: &'a Session,
+    live: BTreeMap<usize, Live>,
+    pub totals: Totals,
+}
+
+impl<'a> Drain<'a> {
+    pub fn new(session: &'a Session) -> Self {
+        Drain { session, live: BTreeMap::new(), totals: Totals::default() }
+    }
+
+    /// Takes everything that is there. Returns whether anything was.
+    pub fn pass(&mut self, writer: &mut Writer) -> Result<bool, WriteError> {
+        let mut any = false;
+        for index in 0..SLOTS_MAX {
+            let session = self.session;
+            let entry = session.slot(index);
+            let state = entry.state.load(Ordering::Acquire);
+            if state == slot::FREE || state == slot::CLAIMED {
+                continue;
+            }
+            let dead = entry.owner.load(Ordering::Acquire) & OWNER_DIED != 0;
+            let foreign = self.seen_foreign(index, state);
+            any |= self.drain_slot(index, entry, writer)?;
+            if dead || foreign {
+                // Once more: what it wrote between our look at the ring and its death.
+                self.drain_slot(index, entry, writer)?;
+                self.end_stream(index, entry, writer, state, foreign)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// A task that stays in FOREIGN has become a program that we do not record.
+    fn seen_foreign(&mut self, index: usize, state: u32) -> bool {
+        let live = self.live.entry(index).or_default();
+        live.foreign = if state == slot::FOREIGN { live.foreign + 1 } else { 0 };
+        live.foreign > 5
+    }
+
+    pub fn alive(&self) -> usize {
+        (0..SLOTS_MAX).filter(|index| self.session.slot(*index).state.load(Ordering::Acquire) != slot::FREE).count()
+    }
+
+    fn drain_slot(&mut self, index: usize, entry: &Slot, writer: &mut Writer) -> Result<bool, WriteError> {
+        let live = self.live.entry(index).or_default();
+        if live.stream.is_none() {
+            live.stream = Some(StreamId { process: entry.process, task: entry.task });
+            live.parent = entry.parent_process;
+            self.totals.streams += 1;
+        }
+        let (head, tail) = (entry.head.load(Ordering::Acquire), entry.tail.load(Ordering::Relaxed));
+        let ready = head.wrapping_sub(tail);
+        if ready == 0 || ready > RING_SIZE {
+            live.broken |= ready > RING_SIZE;
+            return Ok(false);
+        }
+        copy_ring(self.session, index, tail, ready, &mut live.pending);
+        entry.tail.store(head, Ordering::Release);
+        if entry.waiting.load(Ordering::SeqCst) != 0 {
+            wake(&entry.waiting);
+        }
+        let taken = consume(live, writer, &mut self.totals)?;
+        live.pending.drain(..taken);
+        Ok(true)
+    }
+
+    /// The task is gone: what it was in the middle of is unfinished.
+    fn end_stream(
+        &mut self,
+        index: usize,
+        entry: &Slot,
+        writer: &mut Writer,
+        state: u32,
+        foreign: bool,
+    ) -> Result<(), WriteError> {
+        let mut live = self.live.remove(&index).unwrap_or_default();
+        let Some(stream) = live.stream else { return Ok(()) };
+        if entry.inflight.load(Ordering::Acquire) != 0 && !live.broken {
+            let mut bytes = Vec::new();
+            copy_ring(self.session, index, entry.head.load(Ordering::Acquire), HEADER_SIZE as u64, &mut bytes);
+            let mut header = header_of(&bytes);
+            if header.kind == Kind::Call as u8 {
+                header.flags = header.flags & !flags::MORE | flags::UNFINISHED;
+                emit(&mut live, Event { header, parts: Vec::new() }, writer, &mut self.totals)?;
+            }
+        }
+        let by_fault = live.last.is_some_and(|last| last.kind == Kind::Fault as u8 && last.ret == 0);
+        let gaps = entry.gaps.load(Ordering::Relaxed);
+        self.totals.gaps += u64::from(gaps);
+        self.totals.broken += u64::from(live.broken);
+        self.totals.unrecorded += u64::from(foreign);
+        let ended = state == slot::ENDED || by_fault;
+        let exe_len = entry.exe.iter().position(|byte| *byte == 0).unwrap_or(entry.exe.len());
+        writer.process_end(&ProcessEnd {
+            process: stream.process,
+            task: stream.task,
+            complete: gaps == 0 && !live.broken && !foreign,
+            killed_by: if ended || foreign { 0 } else { libc::SIGKILL as u32 },
+            exe: entry.exe[..exe_len].to_vec(),
+            parent: live.parent,
+        })?;
+        self.free(entry);
+        Ok(())
+    }
+
+    fn free(&self, entry: &Slot) {
+        let group = self.session.group(root(self.session, entry.group.load(Ordering::Relaxed)));
+        if group.members.fetch_sub(1, Ordering::SeqCst) <= 1 {
+            group.members.store(0, Ordering::SeqCst);
+            group.id.store(0, Ordering::SeqCst);
+        }
+        entry.state.store(slot::FREE, Ordering::SeqCst);
+    }
+
+    /// The recording is over: streams of tasks that live on end here.
+    pub fn close(&mut self, writer: &mut Writer) -> Result<(), WriteError> {
+        self.pass(writer)?;
+        let left: Vec<usize> = self.live.keys().copied().collect();
+        for index in left {
+            let entry = self.session.slot(index);
+            self.drain_slot(index, entry, writer)?;
+            let Some(live) = self.live.remove(&index) else { continue };
+            let Some(stream) = live.stream else { continue };
+            self.totals.detached += 1;
+            let gaps = entry.gaps.load(Ordering::Relaxed);
+            self.totals.gaps += u64::from(gaps);
+            writer.process_end(&ProcessEnd {
+                process: stream.process,
+                task: stream.task,
+                complete: false,
+                killed_by: 0,
+                exe: Vec::new(),
+                parent: live.parent,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn root(session: &Session, mut index: u32) -> usize {
+    for _ in 0..arena::GROUPS_MAX {
+        match session.group(index as usize % arena::GROUPS_MAX).merged_into.load(Ordering::Acquire) {
+            0 => break,
+            next => index = next - 1,
+        }
+    }
+    index as usize % arena::GROUPS_MAX
+}
+
+fn copy_ring(session: &Session, index: usize, position: u64, len: u64, into: &mut Vec<u8>) {
+    let base = RINGS + index as u64 * RING_SIZE;
+    let at = position % RING_SIZE;
+    let first = len.min(RING_SIZE - at);
+    let start = into.len();
+    into.resize(start + len as usize, 0);
+    let (one, two) = into[start..].split_at_mut(first as usize);
+    session.copy_out(base + at, one);
+    session.copy_out(base, two);
+}
+
+fn wake(word: &std::sync::atomic::AtomicU32) {
+    // SAFETY: the kernel only looks the address up.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1, 0, 0, 0) };
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+fn half(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+/// Reads a header's fields from its bytes, in their `repr(C)` order.
+fn header_of(bytes: &[u8]) -> Header {
+    let mut args = [0u64; 6];
+    for (index, arg) in args.iter_mut().enumerate() {
+        *arg = word(bytes, 40 + index * 8);
+    }
+    Header {
+        size: half(bytes, 0),
+        kind: bytes[4],
+        flags: bytes[5],
+        nr: u16::from_le_bytes([bytes[6], bytes[7]]),
+        group: half(bytes, 8),
+        reserved: 0,
+        order: word(bytes, 16),
+        ticket: word(bytes, 24),
+        time_ns: word(bytes, 32),
+        args,
+        ret: word(bytes, 88) as i64,
+        rip: word(bytes, 96),
+        rsp: word(bytes, 104),
+        input_hash: word(bytes, 112),
+    }
+}
+
+const _: () = assert!(
+    HEADER_SIZE == 120
+        && core::mem::offset_of!(Header, order) == 16
+        && core::mem::offset_of!(Header, args) == 40
+        && core::mem::offset_of!(Header, input_hash) == 112
+        && core::mem::offset_of!(Part, addr) == 8
+        && core::mem::offset_of!(Part, content) == 24
+);
+
+/// Takes whole records from the front of what is pending; returns the bytes taken.
+fn consume(live: &mut Live, writer: &mut Writer, totals: &mut Totals) -> Result<usize, WriteError> {
+    let mut at = 0;
+    while !live.broken {
+        let rest = &live.pending[at..];
+        if rest.len() < 8 {
+            break;
+        }
+        let size = half(rest, 0) as usize;
+        let is_part = rest[4] == Kind::Part as u8;
+        let least = if is_part { PART_SIZE } else { HEADER_SIZE };
+        if size < least || size > RECORD_MAX || size % 8 != 0 || is_part != live.open.is_some() {
+            live.broken = true;
+            break;
+        }
+        if rest.len() < size {
+            break;
+        }
+        let record = rest[..size].to_vec();
+        at += size;
+        if is_part {
+            part(live, &record, writer)?;
+        } else {
+            live.open = Some(Event { header: header_of(&record), parts: Vec::new() });
+        }
+        if record[5] & flags::MORE == 0 {
+            if let Some(event) = live.open.take() {
+                emit(live, event, writer, totals)?;
+            }
+        }
+    }
+    Ok(if live.broken { live.pending.len() } else { at })
+}
+
+fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), WriteError> {
+    let (addr, len, content) = (word(record, 8), word(record, 16), word(record, 24));
+    let bytes = &record[PART_SIZE..];
+    let carried = bytes.get(..len as usize);
+    match (Role::from_u8(record[6]), carried) {
+        (Some(Role::ContentBytes), Some(bytes)) => writer.content_bytes(content, addr, bytes)?,
+        (Some(Role::ContentEnd), _) => writer.content_end(content, addr)?,
+        (Some(Role::Content), _) => push(live, EventPart { role: Role::Content, addr, len, content, bytes: Vec::new() }),
+        (Some(role), Some(bytes)) => push(live, EventPart { role, addr, len, content, bytes: bytes.to_vec() }),
+        _ => live.broken = true,
+    }
+    Ok(())
+}
+
+/// Joins what the shim split because a record is small.
+fn push(live: &mut Live, part: EventPart) {
+    let Some(event) = live.open.as_mut() else { return };
+    if let Some(last) = event.parts.last_mut() {
+        let joins = last.role == part.role
+            && part.role != Role::Content
+            && last.addr.wrapping_add(last.len) == part.addr
+            && last.len % reenact_abi::event::PART_BYTES_MAX as u64 == 0;
+        if joins {
+            last.len += part.len;
+            last.bytes.extend_from_slice(&part.bytes);
+            return;
+        }
+    }
+    event.parts.push(part);
+}
+
+fn emit(live: &mut Live, mut event: Event, writer: &mut Writer, totals: &mut Totals) -> Result<(), WriteError> {
+    let Some(stream) = live.stream else { return Ok(()) };
+    if event.parts.is_empty() {
+        event.header.flags &= !flags::MORE;
+    }
+    live.last = Some(event.header);
+    live.events += 1;
+    totals.events += 1;
+    match writer.event(stream, event) {
+        // An event that the format cannot hold is the target's scribbling: the stream ends before it.
+        Err(WriteError::BadEvent { .. }) => {
+            live.broken = true;
+            Ok(())
+        }
+        other => other,
+    }
+}

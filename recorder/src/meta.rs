@@ -1,0 +1,80 @@
+//! What a trace says about where and when it was made.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use reenact_abi::arena::Net;
+use reenact_trace::Meta;
+
+/// Nanoseconds of a clock.
+pub fn clock_ns(clock: libc::clockid_t) -> u64 {
+    // SAFETY: clock_gettime writes one structure.
+    unsafe {
+        let mut ts: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(clock, &mut ts);
+        ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
+    }
+}
+
+pub fn monotonic_ns() -> u64 {
+    clock_ns(libc::CLOCK_MONOTONIC)
+}
+
+pub fn wall_ns() -> u64 {
+    clock_ns(libc::CLOCK_REALTIME)
+}
+
+fn line(path: &str) -> String {
+    fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+fn cpu() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|pair| pair.1));
+    model.unwrap_or("unknown").to_owned()
+}
+
+/// What a descriptor of ours is, for the reader of a trace.
+fn describe(fd: i32) -> String {
+    fs::read_link(format!("/proc/self/fd/{fd}")).map_or("closed".to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
+pub fn net_name(net: Net) -> &'static str {
+    match net {
+        Net::Dispatch => "syscall-user-dispatch",
+        Net::Seccomp => "seccomp",
+    }
+}
+
+/// Random bytes of the kernel's.
+pub fn uuid() -> [u8; 16] {
+    let mut bytes = [0u8; 16];
+    // SAFETY: the kernel writes at most the array.
+    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    bytes
+}
+
+pub fn collect(argv: &[OsString], net: Net) -> Meta {
+    Meta {
+        uuid: uuid(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        argv: argv.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
+        cwd: std::env::current_dir().map(|dir| dir.as_os_str().as_bytes().to_vec()).unwrap_or_default(),
+        host: line("/proc/sys/kernel/hostname"),
+        boot_id: line("/proc/sys/kernel/random/boot_id"),
+        kernel: line("/proc/sys/kernel/osrelease"),
+        cpu: cpu(),
+        // SAFETY: getuid cannot fail.
+        uid: unsafe { libc::getuid() },
+        wall_start_ns: wall_ns(),
+        mono_start_ns: monotonic_ns(),
+        net: net_name(net).to_owned(),
+        patched: false,
+        root_process: 1,
+        stdout: describe(1),
+        stderr: describe(2),
+    }
+}

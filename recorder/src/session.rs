@@ -1,0 +1,301 @@
+//! One recording: start the command, drain while it runs, close the trace.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use reenact_abi::arena::{state, Mode, Net, RINGS, RING_SIZE, SLOTS_MAX};
+use reenact_launch::{Launch, Session, SessionError, StartError};
+use reenact_trace::{End, WriteError, Writer};
+
+use crate::cli::Run;
+use crate::command::{self, CommandError, Program};
+use crate::drain::Drain;
+use crate::{doctor, meta};
+
+/// What other processes of the run get to finish after the command itself has ended.
+const GRACE: Duration = Duration::from_millis(200);
+/// The longest sleep between two looks at the rings.
+const POLL: Duration = Duration::from_millis(20);
+/// What the recorder's own death may cost, in time.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error("{0}; nothing was started")]
+    Output(#[source] WriteError),
+    #[error("{0}")]
+    Session(#[from] SessionError),
+    #[error("{0}")]
+    Start(#[from] StartError),
+}
+
+impl RecordError {
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            RecordError::Command(CommandError::NotFound(_)) => 127,
+            RecordError::Command(CommandError::CannotExecute { .. }) => 126,
+            RecordError::Output(_) | RecordError::Session(_) | RecordError::Start(_) => crate::cli::CANNOT_START,
+        }
+    }
+}
+
+/// The command's pid, for the signal handler that passes signals on.
+static CHILD: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn pass_on(signal: i32) {
+    let child = CHILD.load(Ordering::Relaxed);
+    if child > 0 {
+        // SAFETY: kill is async-signal-safe.
+        unsafe { libc::kill(child, signal) };
+    }
+}
+
+/// A terminal's signals reach the command by themselves; others are passed on. The recorder lives
+/// on, to close the trace.
+fn outlive_signals() {
+    // SAFETY: installs handlers that only call async-signal-safe functions; no thread runs yet.
+    unsafe {
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE] {
+            let old = libc::signal(signal, libc::SIG_IGN);
+            // Rust's runtime ignores SIGPIPE; the command gets what a shell would give it.
+            let given = if signal == libc::SIGPIPE { libc::SIG_DFL } else { old };
+            reenact_launch::remember(signal, given);
+        }
+        for signal in [libc::SIGTERM, libc::SIGHUP] {
+            let old = libc::signal(signal, pass_on as *const () as usize);
+            reenact_launch::remember(signal, old);
+            if old == libc::SIG_IGN {
+                libc::signal(signal, libc::SIG_IGN);
+            }
+        }
+    }
+}
+
+pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
+    let program = command::find(&run.command)?;
+    let net = doctor::choose_net();
+    let described = meta::collect(&run.command, net);
+    let mut writer = Writer::create(&run.output, &described).map_err(RecordError::Output)?;
+    let session_len = RINGS + SLOTS_MAX as u64 * RING_SIZE;
+    let session = Session::create(Mode::Record, net, session_len, session_len)?;
+    prepare(&session);
+    outlive_signals();
+    let child = start(&session, program)?;
+    CHILD.store(child, Ordering::Relaxed);
+
+    let mut drain = Drain::new(&session);
+    let (status, trouble) = follow(&session, &mut drain, &mut writer, child);
+    session.header().state.store(state::CLOSED, Ordering::SeqCst);
+    let outcome = match trouble {
+        None => finish(drain, writer, status),
+        Some(error) => Err(error),
+    };
+    report(run, outcome, &session);
+    Ok(exit_code(status))
+}
+
+fn prepare(session: &Session) {
+    let header = session.header_ptr();
+    // SAFETY: nobody else is running yet.
+    unsafe {
+        (*header).stdout = Session::identify(1).unwrap_or_default();
+        (*header).stderr = Session::identify(2).unwrap_or_default();
+        (*header).owner.store(own_tid(), Ordering::SeqCst);
+        (*header).next_process.store(1, Ordering::SeqCst);
+        (*header).next_task.store(1, Ordering::SeqCst);
+        (*header).next_group.store(1, Ordering::SeqCst);
+    }
+    let group = session.group(0);
+    group.id.store(1, Ordering::SeqCst);
+    group.members.store(1, Ordering::SeqCst);
+    group.order.store(1, Ordering::SeqCst);
+    register_death(session);
+}
+
+fn own_tid() -> u32 {
+    // SAFETY: gettid cannot fail.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// Has the kernel mark the session when this thread dies, so that shims stop waiting for us.
+fn register_death(session: &Session) {
+    #[repr(C)]
+    struct List {
+        first: *const usize,
+        futex_offset: isize,
+        pending: usize,
+        entry: usize,
+    }
+    let list: &'static mut List = Box::leak(Box::new(List { first: std::ptr::null(), futex_offset: 0, pending: 0, entry: 0 }));
+    list.entry = list as *const List as usize;
+    list.first = &list.entry;
+    list.futex_offset = session.header().owner.as_ptr() as isize - &list.entry as *const usize as isize;
+    // SAFETY: the list is leaked, so it outlives the thread; the C library's own list, which only
+    // serves robust mutexes, is not used by this program.
+    unsafe { libc::syscall(libc::SYS_set_robust_list, list as *const List, 24) };
+}
+
+fn start(session: &Session, program: Program) -> Result<i32, RecordError> {
+    let slot = session.claim_first(1, 1, 0);
+    let env = std::env::vars_os().map(|(name, value)| {
+        let mut entry = name.into_vec();
+        entry.push(b'=');
+        entry.extend_from_slice(value.as_bytes());
+        entry
+    });
+    let launch = Launch {
+        session,
+        slot,
+        program: Some((&program.file, program.path.as_os_str())),
+        argv: program.argv.iter().map(|arg: &OsString| command::bytes(arg)).collect(),
+        env: env.collect(),
+    };
+    Ok(launch.start()?)
+}
+
+/// Drains until the command has ended and the others had their grace. A write error ends the
+/// recording, not the run.
+fn follow(session: &Session, drain: &mut Drain, writer: &mut Writer, child: i32) -> (i32, Option<WriteError>) {
+    let mut trouble = None;
+    let mut ended: Option<(i32, Instant)> = None;
+    let mut last_flush = Instant::now();
+    loop {
+        if trouble.is_none() {
+            if let Err(error) = step(drain, writer, &mut last_flush) {
+                session.header().state.store(state::CLOSED, Ordering::SeqCst);
+                trouble = Some(error);
+            }
+        }
+        match ended {
+            None => ended = reap(child, false).map(|status| (status, Instant::now())),
+            Some((status, _)) if trouble.is_some() => return (status, trouble),
+            Some((status, since)) => {
+                if drain.alive() == 0 || since.elapsed() > GRACE {
+                    return (status, trouble);
+                }
+            }
+        }
+        if ended.is_none() && trouble.is_some() {
+            ended = reap(child, true).map(|status| (status, Instant::now()));
+            continue;
+        }
+        wait_for_work(session, if ended.is_some() { Duration::from_millis(1) } else { POLL });
+    }
+}
+
+fn step(drain: &mut Drain, writer: &mut Writer, last_flush: &mut Instant) -> Result<(), WriteError> {
+    for _ in 0..64 {
+        if !drain.pass(writer)? {
+            break;
+        }
+    }
+    if last_flush.elapsed() > FLUSH_EVERY {
+        writer.anchor(meta::wall_ns(), meta::monotonic_ns())?;
+        writer.flush()?;
+        *last_flush = Instant::now();
+    }
+    Ok(())
+}
+
+fn reap(child: i32, block: bool) -> Option<i32> {
+    let mut status = 0;
+    // SAFETY: waitpid writes one integer.
+    let got = unsafe { libc::waitpid(child, &mut status, if block { 0 } else { libc::WNOHANG }) };
+    match got {
+        0 => None,
+        pid if pid == child => Some(status),
+        _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => None,
+        _ => Some(0),
+    }
+}
+
+/// Sleeps until a shim asks for room, or a while.
+fn wait_for_work(session: &Session, at_most: Duration) {
+    let word = &session.header().wake;
+    let seen = word.load(Ordering::SeqCst);
+    let timeout = libc::timespec { tv_sec: 0, tv_nsec: at_most.as_nanos() as i64 };
+    // SAFETY: the kernel reads the word and the timeout.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, seen, &timeout, 0, 0) };
+}
+
+/// What there is to say at the end.
+struct Outcome {
+    summary: reenact_trace::Summary,
+    reasons: Vec<String>,
+}
+
+fn finish(mut drain: Drain, mut writer: Writer, status: i32) -> Result<Outcome, WriteError> {
+    drain.close(&mut writer)?;
+    let totals = &drain.totals;
+    let mut reasons = Vec::new();
+    let mut note = |count: u64, what: &str| {
+        if count != 0 {
+            reasons.push(format!("{count} {what}"));
+        }
+    };
+    note(totals.gaps, "task(s) lost events because the recorder fell behind");
+    note(totals.unrecorded, "program(s) ran unrecorded");
+    note(totals.broken, "event stream(s) were damaged by the program");
+    let end = End {
+        exit_code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+        wall_end_ns: meta::wall_ns(),
+        mono_end_ns: meta::monotonic_ns(),
+        complete: reasons.is_empty(),
+        reasons: reasons.clone(),
+        events: totals.events,
+        streams: totals.streams,
+        chunks: 0,
+        chunk_bytes: 0,
+    };
+    writer.anchor(end.wall_end_ns, end.mono_end_ns)?;
+    let summary = writer.finish(&end)?;
+    Ok(Outcome { summary, reasons })
+}
+
+fn report(run: &Run, outcome: Result<Outcome, WriteError>, session: &Session) {
+    let _ = session;
+    match outcome {
+        Err(error) => eprintln!("record: the trace is incomplete: {error}"),
+        Ok(outcome) => {
+            for reason in &outcome.reasons {
+                eprintln!("record: the trace is incomplete: {reason}");
+            }
+            if !run.quiet {
+                let Outcome { summary, .. } = outcome;
+                eprintln!(
+                    "record: {} events of {} task(s), {} bytes in {}; try: replay {}",
+                    summary.events,
+                    summary.streams,
+                    summary.bytes,
+                    run.output.display(),
+                    run.output.display()
+                );
+            }
+        }
+    }
+}
+
+fn exit_code(status: i32) -> ExitCode {
+    if libc::WIFSIGNALED(status) {
+        ExitCode::from(128 + libc::WTERMSIG(status) as u8)
+    } else {
+        ExitCode::from(libc::WEXITSTATUS(status) as u8)
+    }
+}
+
+/// The net that shims are told to use.
+pub fn requested_net() -> Option<Net> {
+    match std::env::var("REENACT_NET").as_deref() {
+        Ok("seccomp") => Some(Net::Seccomp),
+        Ok("dispatch") => Some(Net::Dispatch),
+        _ => None,
+    }
+}

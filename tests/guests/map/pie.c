@@ -1,0 +1,21 @@
+// flags: -fPIE -pie
+// A position-independent executable finds its code, data, bss, heap and stack in place, and its bss zeroed.
+#include "guest.h"
+
+static char bss[100000];
+static int data = 42;
+static int constructed;
+
+__attribute__((constructor)) static void construct(void) { constructed = 1; }
+
+int main(void) {
+    char local;
+    char *heap = malloc(1000);
+    CHECK(constructed == 1 && data == 42);
+    for (size_t i = 0; i < sizeof bss; i++)
+        CHECK(bss[i] == 0);
+    CHECK((uintptr_t)&main > 0x10000000);
+    say("main %p data %p bss %p heap %p stack %p\n", (void *)&main, (void *)&data, (void *)bss, (void *)heap, (void *)&local);
+    free(heap);
+    return success();
+}

@@ -1,0 +1,97 @@
+//! Guest programs: one C file each, compiled once per content.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, process};
+
+use crate::run::Ending;
+use crate::subject::Subject;
+use crate::tools::{need, target_dir};
+
+/// A guest as its source describes it.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    pub binary: PathBuf,
+    /// How it ends natively: with exit code 0 unless its source says otherwise.
+    pub ends: Ending,
+}
+
+/// A guest to run, by topic and name: `guest("process/fork")`.
+pub fn guest(name: &str) -> Subject {
+    let built = build(name);
+    Subject::of_guest(name, built.binary, built.ends)
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("guests")
+}
+
+/// Compiles a guest, unless the same source was compiled by the same flags before.
+pub fn build(name: &str) -> Guest {
+    let source = folder().join(name).with_extension("c");
+    let text =
+        fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+    let ends = text
+        .lines()
+        .take(3)
+        .find_map(|line| line.strip_prefix("// ends: "))
+        .map_or(Ending::Exit(0), |words| parse_ending(name, words));
+    let flags: Vec<&str> = text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("// flags:"))
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(text.as_bytes());
+    for header in ["guest.h", "loopback.h"] {
+        let header = folder().join(header);
+        hasher.update(
+            &fs::read(&header).unwrap_or_else(|error| panic!("{}: {error}", header.display())),
+        );
+    }
+    let hash = hasher.finalize().to_hex();
+    let cache = target_dir().join("guests").join(&hash[..16]);
+    let file_name = Path::new(name).file_name().expect("a guest has a name");
+    let binary = cache.join(file_name);
+    if !binary.exists() {
+        fs::create_dir_all(&cache).unwrap_or_else(|error| panic!("{}: {error}", cache.display()));
+        compile(&source, &flags, &binary);
+    }
+    Guest { binary, ends }
+}
+
+fn compile(source: &Path, flags: &[&str], binary: &Path) {
+    // Several tests may compile the same guest at once; the rename makes whichever is last win whole.
+    let partial = binary.with_extension(format!("{}-partial", process::id()));
+    let output = Command::new(need("gcc", "gcc"))
+        .args(["-O1", "-Wall", "-Wextra", "-Wno-format-truncation", "-I"])
+        .arg(folder())
+        .arg("-o")
+        .arg(&partial)
+        .arg(source)
+        .args(flags)
+        .output()
+        .expect("gcc starts");
+    assert!(
+        output.status.success(),
+        "{} does not compile; sanitizers and static libraries come with the packages gcc and libc6-dev:\n{}",
+        source.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    fs::rename(&partial, binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+}
+
+fn parse_ending(name: &str, words: &str) -> Ending {
+    let parsed = words.split_once(' ').and_then(|(kind, number)| {
+        let number = number.trim().parse().ok()?;
+        match kind {
+            "exit" => Some(Ending::Exit(number)),
+            "signal" => Some(Ending::Signal(number)),
+            _ => None,
+        }
+    });
+    parsed.unwrap_or_else(|| panic!("{name}: `// ends: {words}` is neither an exit nor a signal"))
+}

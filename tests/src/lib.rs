@@ -1,0 +1,28 @@
+//! The harness: runs a program natively, under `record`, and under `replay`, and compares.
+//!
+//! ```no_run
+//! use reenact_tests::guest;
+//! guest("process/fork").record().as_native().replay().same_output();
+//! ```
+//!
+//! What must already hold: `record` and `replay` are built (`cargo build --release`) and lie beside the
+//! running tests' target folder, or in the folder that `REENACT_BIN_DIR` names.
+//!
+//! What it never does: skip. A test that lacks a tool fails and names the package to install. Nothing
+//! here knows how the engine works; it sees two commands, a trace file and what they print.
+
+mod docker_profile;
+mod guests;
+mod place;
+mod random;
+mod run;
+mod subject;
+mod tools;
+
+pub use docker_profile::docker_filter;
+pub use guests::{build, guest, Guest};
+pub use place::{bare_root, Place};
+pub use random::{rounds, Random};
+pub use run::{until, Ending, Finished, Running};
+pub use subject::{program, script, Net, Recorder, Recording, Replay, Subject};
+pub use tools::{need, record_binary, replay_binary, standalone};

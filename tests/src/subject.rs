@@ -1,0 +1,495 @@
+//! A program to record, its recording, and the replays of that: each a value whose methods read as a sentence.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::place::Place;
+use crate::run::{Ending, Finished, Running};
+use crate::tools::{record_binary, replay_binary};
+
+/// How the engine catches system calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Net {
+    /// Syscall User Dispatch, where the kernel has it.
+    Dispatch,
+    /// The seccomp fallback, forced.
+    Seccomp,
+}
+
+/// A program that has not run yet.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    name: String,
+    words: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    net: Net,
+    patched: bool,
+    quiet: bool,
+    verifies_itself: bool,
+    ends: Option<Ending>,
+    limit: Duration,
+    place: Place,
+    commands: Option<PathBuf>,
+}
+
+/// A program of the system with its arguments.
+pub fn program(words: &[&str]) -> Subject {
+    Subject::new(words.join(" "), words.iter().map(OsString::from).collect())
+}
+
+/// A script for bash, which begins in an empty folder of its own.
+pub fn script(text: &str) -> Subject {
+    program(&["bash", "-c", text])
+}
+
+impl Subject {
+    fn new(name: String, words: Vec<OsString>) -> Subject {
+        Subject {
+            name,
+            words,
+            environment: Vec::new(),
+            net: Net::Dispatch,
+            patched: true,
+            quiet: true,
+            verifies_itself: false,
+            ends: None,
+            limit: Duration::from_secs(60),
+            place: Place::default(),
+            commands: None,
+        }
+    }
+
+    pub(crate) fn of_guest(name: &str, binary: PathBuf, ends: Ending) -> Subject {
+        let mut subject = Subject::new(name.to_owned(), vec![binary.into()]);
+        subject.verifies_itself = true;
+        subject.ends = Some(ends);
+        subject
+    }
+
+    pub fn args(mut self, args: &[&str]) -> Subject {
+        self.words.extend(args.iter().map(OsString::from));
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Subject {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn net(mut self, net: Net) -> Subject {
+        self.net = net;
+        self
+    }
+
+    /// Records with `--no-patch`, so that every system call traps.
+    pub fn unpatched(mut self) -> Subject {
+        self.patched = false;
+        self
+    }
+
+    /// Records without `--quiet`, for tests of what `record` itself says.
+    pub fn loud(mut self) -> Subject {
+        self.quiet = false;
+        self
+    }
+
+    /// How the program must end; without it, recorded as natively is all that is asked.
+    pub fn ends(mut self, ending: Ending) -> Subject {
+        self.ends = Some(ending);
+        self
+    }
+
+    /// For programs that take longer than a minute.
+    pub fn within(mut self, limit: Duration) -> Subject {
+        self.limit = limit;
+        self
+    }
+
+    /// Where the program and its recorder run; replays do so where `Recording::replay_in` says.
+    pub fn at(mut self, place: Place) -> Subject {
+        self.place = place;
+        self
+    }
+
+    /// Takes `record` and `replay` from this folder: copies that another user may run, or ones that are known to be wrong.
+    pub fn by_commands_in(mut self, folder: &Path) -> Subject {
+        self.commands = Some(folder.to_owned());
+        self
+    }
+
+    fn command(&self, name: &str, built: fn() -> PathBuf) -> PathBuf {
+        match &self.commands {
+            Some(folder) => folder.join(name),
+            None => built(),
+        }
+    }
+
+    /// Runs the program by itself.
+    pub fn native(&self) -> Finished {
+        let scratch = Scratch::new();
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]);
+        self.run(command, &scratch, "native").finish()
+    }
+
+    /// Starts `record` and returns at once.
+    pub fn start_recording(self) -> Recorder {
+        let scratch = Scratch::new();
+        let trace = scratch.path.join("trace.zst");
+        let mut command = Command::new(self.command("record", record_binary));
+        command.arg("-o").arg(&trace);
+        if self.quiet {
+            command.arg("--quiet");
+        }
+        if !self.patched {
+            command.arg("--no-patch");
+        }
+        command.arg("--").args(&self.words);
+        if self.net == Net::Seccomp {
+            command.env("REENACT_NET", "seccomp");
+        }
+        let running = self.run(command, &scratch, "recorded");
+        Recorder {
+            running,
+            subject: self,
+            scratch,
+            trace,
+        }
+    }
+
+    /// Runs the program under `record`, to its end.
+    pub fn record(self) -> Recording {
+        self.start_recording().finish()
+    }
+
+    /// All that a test usually asks: the recording ends as the program does natively, and two replays are the same
+    /// byte for byte.
+    pub fn is_faithful(self) {
+        self.record()
+            .as_native()
+            .replay()
+            .same_output()
+            .replay()
+            .same_output();
+    }
+
+    fn run(&self, mut command: Command, scratch: &Scratch, folder: &str) -> Running {
+        let folder = scratch.folder(folder);
+        let temporary = scratch.folder("tmp");
+        command
+            .env("TMPDIR", &temporary)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        self.place.apply(&mut command, &folder);
+        Running::start(command, self.limit)
+    }
+}
+
+/// `record` at work.
+#[derive(Debug)]
+pub struct Recorder {
+    pub running: Running,
+    subject: Subject,
+    scratch: Scratch,
+    trace: PathBuf,
+}
+
+impl Recorder {
+    /// The folder in which the program runs.
+    pub fn folder(&self) -> PathBuf {
+        self.scratch.path.join("recorded")
+    }
+
+    pub fn trace(&self) -> &Path {
+        &self.trace
+    }
+
+    pub fn finish(self) -> Recording {
+        Recording {
+            recorded: self.running.finish(),
+            subject: self.subject,
+            native: None,
+            scratch: self.scratch,
+            trace: self.trace,
+        }
+    }
+}
+
+/// A program that ran under `record`.
+#[derive(Debug)]
+pub struct Recording {
+    subject: Subject,
+    pub recorded: Finished,
+    native: Option<Finished>,
+    scratch: Scratch,
+    trace: PathBuf,
+}
+
+impl Recording {
+    pub fn trace(&self) -> &Path {
+        &self.trace
+    }
+
+    /// A folder for copies of the trace.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.scratch.folder(name)
+    }
+
+    pub fn stdout(&self) -> String {
+        self.recorded.text()
+    }
+
+    /// The program ended under `record` as it does without, and a guest found all as it should be.
+    pub fn as_native(mut self) -> Recording {
+        let native = self.subject.native();
+        let expected = self.subject.ends.unwrap_or(native.ending);
+        self.native = Some(native.clone());
+        if native.ending != expected {
+            self.fail(
+                &format!("natively: {}, but {expected} was due", native.ending),
+                None,
+            );
+        }
+        if self.recorded.code() != expected.code() || expected.code().is_none() {
+            let recorded = self.recorded.ending;
+            self.fail(
+                &format!("under `record`: {recorded}, natively: {expected}"),
+                None,
+            );
+        }
+        if self.subject.verifies_itself {
+            for (way, run) in [("natively", &native), ("under `record`", &self.recorded)] {
+                if !says_success(run) {
+                    self.fail(&format!("{way}: no line EXIT-SUCCESS"), None);
+                }
+            }
+        }
+        self
+    }
+
+    /// Replays once, in a folder where nothing of the recorded program is.
+    pub fn replay(self) -> Replay {
+        self.replay_in(Place::default())
+    }
+
+    pub fn replay_in(self, place: Place) -> Replay {
+        Replay::run(self, Run::Judged, place)
+    }
+
+    /// Runs `replay` with these words before the trace's path, and returns what came of it.
+    pub fn replay_with(&self, options: &[&str], trace: &Path) -> Finished {
+        self.replay_command(options, trace, &Place::default())
+    }
+
+    /// Checks a trace without replaying it.
+    pub fn verify(&self, trace: &Path) -> Finished {
+        self.replay_with(&["verify"], trace)
+    }
+
+    fn replay_command(&self, options: &[&str], trace: &Path, place: &Place) -> Finished {
+        let (binary, trace_inside, folder) = match &place.root {
+            None => {
+                let folder = self.scratch.folder("elsewhere");
+                let binary = self.subject.command("replay", replay_binary);
+                (binary, trace.to_owned(), folder)
+            }
+            Some(root) => {
+                fs::copy(trace, root.join("trace.zst")).expect("a copy of the trace");
+                ("/replay".into(), "/trace.zst".into(), "/tmp".into())
+            }
+        };
+        let mut command = Command::new(binary);
+        command.args(options).arg(trace_inside).env_clear();
+        if self.subject.net == Net::Seccomp {
+            command.env("REENACT_NET", "seccomp");
+        }
+        place.apply(&mut command, &folder);
+        Running::start(command, self.subject.limit).finish()
+    }
+
+    /// Fails the test with all that helps to see why; the trace stays on disk.
+    fn fail(&self, what: &str, replayed: Option<&Finished>) -> ! {
+        let mut text = format!("{}: {what}\n", self.subject.name);
+        if let Some(native) = &self.native {
+            describe(&mut text, "native", native);
+        }
+        describe(&mut text, "recorded", &self.recorded);
+        if let Some(replayed) = replayed {
+            describe(&mut text, "replayed", replayed);
+            let report = self.scratch.path.join("report.json");
+            let options = ["--report", report.to_str().expect("a UTF-8 path")];
+            let loud = self.replay_command(&options, &self.trace, &Place::default());
+            describe(&mut text, "replayed once more, not quietly", &loud);
+            if let Ok(report) = fs::read_to_string(&report) {
+                let _ = writeln!(text, "--- report\n{}", shortened(report.as_bytes()));
+            }
+        }
+        self.scratch.keep();
+        let _ = writeln!(text, "the trace is kept: {}", self.trace.display());
+        panic!("{text}");
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    /// The exit code is replay's own verdict.
+    Judged,
+    /// The exit code is the program's.
+    Propagated,
+}
+
+/// A replay that ran to its end, and the recording that it replayed.
+#[derive(Debug)]
+pub struct Replay {
+    recording: Recording,
+    pub replayed: Finished,
+    way: Run,
+}
+
+impl Replay {
+    fn run(recording: Recording, way: Run, place: Place) -> Replay {
+        let options: &[&str] = match way {
+            Run::Judged => &["--quiet"],
+            Run::Propagated => &["--quiet", "--propagate-exit"],
+        };
+        let replayed = recording.replay_command(options, recording.trace(), &place);
+        Replay {
+            recording,
+            replayed,
+            way,
+        }
+    }
+
+    /// Replays again, this time with the exit code of the recorded program.
+    pub fn replay(self) -> Replay {
+        Replay::run(self.recording, Run::Propagated, Place::default())
+    }
+
+    /// Both outputs are the recorded ones byte for byte, the exit code says so, and nothing was left lying about.
+    pub fn same_output(self) -> Replay {
+        let recording = &self.recording;
+        let due = match self.way {
+            Run::Judged => Some(0),
+            Run::Propagated => recording.recorded.code(),
+        };
+        let fail = |what: &str| recording.fail(what, Some(&self.replayed));
+        if self.replayed.code() != due {
+            fail(&format!(
+                "replay: {}, but {due:?} was due",
+                self.replayed.ending
+            ));
+        }
+        if let Some(at) = first_difference(&recording.recorded.stdout, &self.replayed.stdout) {
+            fail(&format!("stdout differs from byte {at} on"));
+        }
+        if let Some(at) = first_difference(&recording.recorded.stderr, &self.replayed.stderr) {
+            fail(&format!("stderr differs from byte {at} on"));
+        }
+        let left = fs::read_dir(recording.scratch.folder("elsewhere"));
+        if left.expect("a readable folder").next().is_some() {
+            fail("the replay made files in its working folder");
+        }
+        self
+    }
+
+    /// replay's own verdict, for traces that cannot be replayed to the end.
+    pub fn gives(self, code: i32) -> Replay {
+        if self.replayed.code() != Some(code) {
+            let what = format!(
+                "replay: {}, but exit code {code} was due",
+                self.replayed.ending
+            );
+            self.recording.fail(&what, Some(&self.replayed));
+        }
+        self
+    }
+
+    pub fn recording(&self) -> &Recording {
+        &self.recording
+    }
+}
+
+/// The folders of one recording, which any user may enter, removed at the end unless the test fails.
+#[derive(Debug)]
+struct Scratch {
+    path: PathBuf,
+    folder: std::cell::RefCell<Option<TempDir>>,
+}
+
+impl Scratch {
+    fn new() -> Scratch {
+        let folder = tempfile::Builder::new()
+            .prefix("reenact-")
+            .tempdir()
+            .expect("a temporary folder");
+        let path = folder.path().to_owned();
+        open_to_all(&path);
+        Scratch {
+            path,
+            folder: std::cell::RefCell::new(Some(folder)),
+        }
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path).expect("a folder in a temporary folder");
+        open_to_all(&path);
+        path
+    }
+
+    fn keep(&self) {
+        if let Some(folder) = self.folder.borrow_mut().take() {
+            let _ = folder.keep();
+        }
+    }
+}
+
+fn open_to_all(path: &Path) {
+    let everyone = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(path, everyone).expect("permissions of a folder of our own");
+}
+
+fn says_success(run: &Finished) -> bool {
+    let line = |text: &[u8]| {
+        text.split(|byte| *byte == b'\n')
+            .any(|line| line == b"EXIT-SUCCESS")
+    };
+    line(&run.stdout) || line(&run.stderr)
+}
+
+fn first_difference(left: &[u8], right: &[u8]) -> Option<usize> {
+    let common = left.iter().zip(right).take_while(|(a, b)| a == b).count();
+    (common < left.len().max(right.len())).then_some(common)
+}
+
+fn describe(text: &mut String, way: &str, run: &Finished) {
+    let _ = writeln!(
+        text,
+        "--- {way}: {} after {} ms\n--- its stdout, {} bytes\n{}\n--- its stderr, {} bytes\n{}",
+        run.ending,
+        run.took.as_millis(),
+        run.stdout.len(),
+        shortened(&run.stdout),
+        run.stderr.len(),
+        shortened(&run.stderr)
+    );
+}
+
+fn shortened(bytes: &[u8]) -> String {
+    const KEPT: usize = 2000;
+    if bytes.len() <= 2 * KEPT {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    format!(
+        "{}\n… {} bytes …\n{}",
+        String::from_utf8_lossy(&bytes[..KEPT]),
+        bytes.len() - 2 * KEPT,
+        String::from_utf8_lossy(&bytes[bytes.len() - KEPT..])
+    )
+}

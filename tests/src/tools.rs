@@ -1,0 +1,75 @@
+//! Where the commands and the tools of the system are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+pub fn record_binary() -> PathBuf {
+    command_binary("record")
+}
+
+pub fn replay_binary() -> PathBuf {
+    command_binary("replay")
+}
+
+/// The folder of build products that this test itself lies in, or below.
+pub(crate) fn target_dir() -> PathBuf {
+    let own = env::current_exe().expect("a test knows its own path");
+    // target/<profile>/deps/<test>
+    own.ancestors()
+        .nth(3)
+        .expect("tests lie three folders below the target folder")
+        .to_owned()
+}
+
+fn command_binary(name: &str) -> PathBuf {
+    let mut folders = Vec::new();
+    match env::var_os("REENACT_BIN_DIR") {
+        Some(folder) => folders.push(PathBuf::from(folder)),
+        None => {
+            folders.push(target_dir().join("release"));
+            folders.push(target_dir().join("debug"));
+        }
+    }
+    // The newer one wins, so that a test never judges a build from before the last change.
+    folders
+        .iter()
+        .map(|folder| folder.join(name))
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .max()
+        .map(|(_, path)| path)
+        .unwrap_or_else(|| {
+            panic!(
+                "`{name}` is in none of {folders:?}: run `cargo build --release`, or set REENACT_BIN_DIR"
+            )
+        })
+}
+
+/// The path of a program of the system, or a failure that names the package to install.
+pub fn need(program: &str, package: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| {
+            panic!("`{program}` is not on this machine: install the package {package}")
+        })
+}
+
+/// The program itself and every library that it loads, as absolute paths.
+pub fn standalone(program: &Path) -> Vec<PathBuf> {
+    let listed = Command::new(need("ldd", "libc-bin"))
+        .arg(program)
+        .output()
+        .expect("ldd starts");
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    // A static program makes ldd print one line without any path.
+    let libraries = text
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'))
+        .map(PathBuf::from);
+    std::iter::once(program.to_owned())
+        .chain(libraries)
+        .collect()
+}

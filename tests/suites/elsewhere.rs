@@ -1,0 +1,83 @@
+//! Replays far from home: without the recorded programs, another user, another host name, no network.
+
+use std::fs;
+
+use reenact_tests::{bare_root, guest, need, program, replay_binary, script, Net, Place, Subject};
+
+/// A root with nothing in it but `replay`, entered as user 4242 of new namespaces.
+fn replays_elsewhere(subject: Subject) {
+    let root = tempfile::tempdir().expect("a folder");
+    bare_root(root.path(), &replay_binary());
+    let place = Place {
+        namespaces: Some(4242),
+        root: Some(root.path().to_owned()),
+        ..Place::default()
+    };
+    let replay = subject.record().as_native().replay_in(place).same_output();
+    let left: Vec<_> = fs::read_dir(root.path().join("tmp"))
+        .expect("a folder")
+        .collect();
+    assert!(left.is_empty(), "the replay left files behind: {left:?}");
+    // At home again it is the same, too.
+    replay.replay().same_output();
+}
+
+#[test]
+fn date() {
+    replays_elsewhere(program(&["date", "+%s.%N"]));
+}
+
+#[test]
+fn identities_of_the_recorded_user_and_host() {
+    replays_elsewhere(script("id; hostname || uname -n; uname -a; pwd; ls -lai /; cat /etc/passwd | cksum; echo $HOME $$ $UID"));
+}
+
+#[test]
+fn a_network_that_is_not_there() {
+    need("curl", "curl");
+    need("python3", "python3");
+    replays_elsewhere(script(
+        "python3 -u -c 'import http.server\ns=http.server.HTTPServer((\"127.0.0.1\",0),http.server.SimpleHTTPRequestHandler)\nopen(\"port\",\"w\").write(str(s.server_port)+\"\\n\")\ns.handle_request()' & \
+         until grep -q . port 2>/dev/null; do sleep 0.01; done; read port < port; curl -s http://127.0.0.1:$port/; wait",
+    ));
+}
+
+#[test]
+fn guests_of_every_topic() {
+    for name in [
+        "map/huge_bss_pie",
+        "map/asan",
+        "map/static_pie",
+        "map/shared_file",
+        "identity/self_exe",
+        "identity/cmdline",
+        "process/exec_script",
+        "process/common_stdout",
+        "signals/mask_and_pending",
+        "files/pseudo_terminal",
+        "files/inotify",
+        "time/cpu_identity",
+        "sockets/epoll_server",
+        "misc/crash_at_random",
+    ] {
+        replays_elsewhere(guest(name));
+    }
+}
+
+#[test]
+fn behind_the_seccomp_filter() {
+    for name in ["process/exec_chain", "signals/nested", "sockets/tcp"] {
+        replays_elsewhere(guest(name).net(Net::Seccomp));
+    }
+}
+
+#[test]
+fn programs_removed_since_the_recording() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("sort");
+    fs::copy(need("sort", "coreutils"), &copy).expect("a copy of sort");
+    let text = format!("printf 'b\\na\\n' | {}", copy.display());
+    let recording = script(&text).record().as_native();
+    drop(folder);
+    recording.replay().same_output();
+}

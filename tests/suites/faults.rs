@@ -1,0 +1,503 @@
+//! What goes wrong: damaged, altered and cut traces, killed recorders and programs, full disks, missing commands.
+//!
+//! Random places are few by default; `REENACT_THOROUGH=1` takes as many as the claims name.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use reenact_abi::event::{Header, Kind, Role};
+use reenact_tests::{
+    guest, need, program, record_binary, rounds, script, until, Ending, Finished, Random,
+    Recording, Running,
+};
+use reenact_trace::{rewrite, Event, Reader};
+
+const REPRODUCED: Option<i32> = Some(0);
+const DIVERGED: Option<i32> = Some(3);
+const CORRUPT: Option<i32> = Some(5);
+const INCOMPLETE: Option<i32> = Some(6);
+
+fn some_work() -> Recording {
+    let work = "for i in 1 2 3 4 5; do echo $i $RANDOM; date +%N; done; head -c 300000 /dev/urandom | tee big | cksum; ls -la /etc; wc -c big";
+    let recording = script(work).record();
+    assert_eq!(recording.recorded.ending, Ending::Exit(0));
+    recording
+}
+
+/// What a replay printed is what the recording printed, as far as it goes.
+fn is_prefix(of: &Recording, replayed: &Finished) -> bool {
+    of.recorded.stdout.starts_with(&replayed.stdout)
+}
+
+#[test]
+fn a_flipped_byte_is_found_and_named() {
+    let recording = some_work();
+    let original = fs::read(recording.trace()).expect("the trace");
+    let altered = recording.folder("altered").join("trace.zst");
+    let mut random = Random::from_environment();
+    for _ in 0..rounds(1000) {
+        let at = random.below(original.len() as u64) as usize;
+        let mask = 1 + random.below(255) as u8;
+        let mut bytes = original.clone();
+        bytes[at] ^= mask;
+        fs::write(&altered, bytes).expect("an altered trace");
+        let replayed = recording.replay_with(&[], &altered);
+        let said = replayed.error_text();
+        let what = format!(
+            "byte {at} of {} changed by {mask:#x}: {}\n{said}",
+            original.len(),
+            replayed.ending
+        );
+        assert!([CORRUPT, INCOMPLETE].contains(&replayed.code()), "{what}");
+        if replayed.code() == CORRUPT {
+            assert!(said.contains("frame"), "the frame is not named: {what}");
+        }
+        assert!(!said.contains("panicked"), "{what}");
+        let verified = recording.verify(&altered);
+        assert!(
+            [CORRUPT, INCOMPLETE].contains(&verified.code()),
+            "verify: {what}"
+        );
+    }
+}
+
+#[test]
+fn a_cut_trace_replays_as_far_as_it_goes() {
+    let recording = some_work();
+    let original = fs::read(recording.trace()).expect("the trace");
+    let cut = recording.folder("cut").join("trace.zst");
+    let mut random = Random::from_environment();
+    for _ in 0..rounds(200) {
+        let length = random.below(original.len() as u64) as usize;
+        fs::write(&cut, &original[..length]).expect("a cut trace");
+        let replayed = recording.replay_with(&[], &cut);
+        let what = format!(
+            "cut at {length} of {}: {}\n{}",
+            original.len(),
+            replayed.ending,
+            replayed.error_text()
+        );
+        // Before the first frame is whole there is nothing that says what this file was.
+        let readable = Reader::open(&cut).is_ok();
+        let due = if readable { INCOMPLETE } else { CORRUPT };
+        assert_eq!(replayed.code(), due, "{what}");
+        assert!(is_prefix(&recording, &replayed), "{what}");
+    }
+}
+
+#[test]
+fn files_that_are_no_traces_are_refused() {
+    let recording = program(&["true"]).record();
+    let folder = recording.folder("strange");
+    for (name, bytes) in [
+        ("empty", &b""[..]),
+        ("text", b"hello"),
+        ("zeros", &[0; 10_000]),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, bytes).expect("a strange file");
+        let replayed = recording.replay_with(&[], &path);
+        assert_eq!(
+            replayed.code(),
+            CORRUPT,
+            "{name}: {}",
+            replayed.error_text()
+        );
+    }
+    let absent = recording.replay_with(&[], &folder.join("absent"));
+    assert_ne!(absent.code(), REPRODUCED);
+    assert!(absent.error_text().contains("absent"), "the file is named");
+}
+
+/// Alters the last event that `chosen` picks, in a copy with fresh hashes, and replays that.
+fn replay_altered(
+    recording: &Recording,
+    chosen: impl Fn(&Event) -> bool,
+    alter: impl Fn(&mut Event),
+) -> Finished {
+    let copy = recording.folder("altered").join("trace.zst");
+    let mut found = 0;
+    rewrite(recording.trace(), &copy, &mut |_, event| {
+        found += u32::from(chosen(event))
+    })
+    .expect("a copy of the trace");
+    assert!(found > 0, "the recording has no such event");
+    let unaltered = recording.replay_with(&[], &copy);
+    assert_eq!(
+        unaltered.code(),
+        REPRODUCED,
+        "a faithful copy: {}",
+        unaltered.error_text()
+    );
+    let mut seen = 0;
+    rewrite(recording.trace(), &copy, &mut |_, event| {
+        seen += u32::from(chosen(event));
+        if chosen(event) && seen == found {
+            seen += 1;
+            alter(event);
+        }
+    })
+    .expect("an altered copy of the trace");
+    recording.replay_with(&[], &copy)
+}
+
+fn diverged(replayed: &Finished) {
+    let said = replayed.error_text();
+    assert_eq!(replayed.code(), DIVERGED, "{}: {said}", replayed.ending);
+    for word in ["event", "process", "recorded", "replayed"] {
+        assert!(
+            said.contains(word),
+            "the divergence does not say `{word}`: {said}"
+        );
+    }
+}
+
+fn is_call(header: &Header, nr: i64) -> bool {
+    header.kind == Kind::Call as u8 && i64::from(header.nr) == nr
+}
+
+fn has_output(event: &Event) -> bool {
+    let output = |role| role == Role::Output;
+    event
+        .parts
+        .iter()
+        .any(|part| output(part.role) && !part.bytes.is_empty())
+}
+
+fn flip_output(event: &mut Event) {
+    let part = event
+        .parts
+        .iter_mut()
+        .find(|part| part.role == Role::Output);
+    let part = part.expect("chosen for its output");
+    part.bytes[0] ^= 1;
+}
+
+#[test]
+fn an_altered_read_diverges() {
+    let recording = script("read x < /proc/sys/kernel/random/uuid; echo $x").record();
+    let small_read = |event: &Event| {
+        is_call(&event.header, libc::SYS_read) && has_output(event) && event.header.ret < 100
+    };
+    diverged(&replay_altered(&recording, small_read, flip_output));
+}
+
+#[test]
+fn an_altered_random_value_diverges() {
+    let recording = guest("time/randomness").record();
+    let random =
+        |event: &Event| is_call(&event.header, libc::SYS_getrandom) && event.header.ret == 256;
+    diverged(&replay_altered(&recording, random, flip_output));
+}
+
+#[test]
+fn an_altered_clock_diverges() {
+    let recording = guest("time/wall_time").record();
+    let clock =
+        |event: &Event| is_call(&event.header, libc::SYS_clock_gettime) && has_output(event);
+    diverged(&replay_altered(&recording, clock, flip_output));
+}
+
+#[test]
+fn an_altered_cycle_counter_diverges() {
+    let recording = guest("time/cycle_counter").record();
+    let counter = |event: &Event| event.header.kind == Kind::Tsc as u8;
+    diverged(&replay_altered(&recording, counter, |event| {
+        event.header.ret += 1
+    }));
+}
+
+#[test]
+fn an_altered_pid_diverges() {
+    let recording = guest("process/fork").record();
+    let fork = |event: &Event| {
+        [libc::SYS_clone, libc::SYS_clone3, libc::SYS_fork]
+            .iter()
+            .any(|nr| is_call(&event.header, *nr))
+            && event.header.ret > 0
+    };
+    diverged(&replay_altered(&recording, fork, |event| {
+        event.header.ret += 1
+    }));
+}
+
+#[test]
+fn an_altered_call_number_diverges() {
+    let recording = guest("process/fork").record();
+    let lseek = |event: &Event| is_call(&event.header, libc::SYS_lseek);
+    diverged(&replay_altered(&recording, lseek, |event| {
+        event.header.nr = libc::SYS_getppid as u16
+    }));
+}
+
+#[test]
+fn an_altered_argument_diverges() {
+    let recording = guest("process/fork").record();
+    let lseek = |event: &Event| is_call(&event.header, libc::SYS_lseek);
+    diverged(&replay_altered(&recording, lseek, |event| {
+        event.header.args[3] ^= 1
+    }));
+}
+
+#[test]
+fn an_altered_input_hash_diverges() {
+    let recording = guest("process/fork").record();
+    let write = |event: &Event| is_call(&event.header, libc::SYS_write);
+    diverged(&replay_altered(&recording, write, |event| {
+        event.header.input_hash ^= 1
+    }));
+}
+
+#[test]
+fn a_killed_recorder_leaves_the_program_alone() {
+    let mut random = Random::from_environment();
+    for _ in 0..rounds(50) {
+        let recorder = script("echo $$ > started; for i in $(seq 40); do echo line $i; /bin/true; sleep 0.005; done; echo $i > finished")
+            .start_recording();
+        let folder = recorder.folder();
+        until("the program starts", || {
+            fs::metadata(folder.join("started")).ok()
+        });
+        thread::sleep(Duration::from_millis(random.below(150)));
+        recorder.running.kill(libc::SIGKILL);
+        until("the program goes on to its end", || {
+            fs::read_to_string(folder.join("finished"))
+                .ok()
+                .filter(|text| text == "40\n")
+        });
+        let recording = recorder.finish();
+        let text = recording.stdout();
+        assert_eq!(text.lines().count(), 40, "every line came through: {text}");
+        // Killed before the first frame was written there is nothing to replay; after it, a part.
+        let replayed = recording.replay_with(&["--quiet"], recording.trace());
+        let readable = Reader::open(recording.trace()).is_ok();
+        let due = if readable {
+            vec![INCOMPLETE, REPRODUCED]
+        } else {
+            vec![CORRUPT, Some(4)]
+        };
+        assert!(
+            due.contains(&replayed.code()),
+            "{}: {}",
+            replayed.ending,
+            replayed.error_text()
+        );
+        assert!(is_prefix(&recording, &replayed));
+    }
+}
+
+#[test]
+fn a_killed_program_replays_to_that_point() {
+    let mut random = Random::from_environment();
+    for round in 0..rounds(200) {
+        let recorder = script("echo $BASHPID > started; for i in $(seq 1000); do echo line $i $RANDOM; [ $((i % 7)) = 0 ] && /bin/true; x=$(echo $i); done")
+            .start_recording();
+        let started = recorder.folder().join("started");
+        let pid: i32 = until("the program starts", || {
+            fs::read_to_string(&started).ok()?.trim().parse().ok()
+        });
+        thread::sleep(Duration::from_micros(random.below(100_000)));
+        let killed = Command::new("kill")
+            .args(["-KILL", &pid.to_string()])
+            .output()
+            .expect("kill starts");
+        let recording = recorder.finish();
+        let ended = recording.recorded.ending;
+        if !killed.status.success() {
+            assert_eq!(ended, Ending::Exit(0), "it was over before it was killed");
+        } else {
+            assert_eq!(ended, Ending::Exit(137), "round {round}");
+        }
+        let replayed = recording.replay_with(&["--quiet"], recording.trace());
+        let what = format!(
+            "round {round}: {}: {}",
+            replayed.ending,
+            replayed.error_text()
+        );
+        assert!(
+            [REPRODUCED, INCOMPLETE].contains(&replayed.code()),
+            "{what}"
+        );
+        assert!(is_prefix(&recording, &replayed), "{what}");
+        if replayed.code() == REPRODUCED {
+            assert_eq!(
+                replayed.stdout.len(),
+                recording.recorded.stdout.len(),
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_hurts_nothing_but_the_trace() {
+    need("unshare", "util-linux");
+    let folder = tempfile::tempdir().expect("a folder");
+    // The small file system is gone with its namespace, so the trace is copied out of it.
+    let inside = r#"
+        mount -t tmpfs -o size=2m none "$1/small" || exit 90
+        cd "$1" && "$2" -o small/trace.zst -- bash -c 'head -c 9000000 /dev/urandom | wc -c; echo $$; exit 7'
+        code=$?
+        cp small/trace.zst . || exit 91
+        exit $code"#;
+    fs::create_dir(folder.path().join("small")).expect("a folder to mount on");
+    let mut command = Command::new("unshare");
+    command
+        .args(["-rm", "sh", "-c", inside, "sh"])
+        .arg(folder.path())
+        .arg(record_binary());
+    let ran = Running::start(command, Duration::from_secs(60)).finish();
+    let said = ran.error_text();
+    assert_eq!(ran.ending, Ending::Exit(7), "{said}");
+    assert!(ran.text().starts_with("9000000\n"), "{}", ran.text());
+    assert!(
+        said.lines().any(|line| line.starts_with("record:")),
+        "a warning is due: {said}"
+    );
+    let trace = folder.path().join("trace.zst");
+    let replayed = program(&["true"])
+        .record()
+        .replay_with(&["--quiet"], &trace);
+    assert_eq!(replayed.code(), INCOMPLETE, "{}", replayed.error_text());
+}
+
+fn record(arguments: &[&str], folder: &Path) -> Finished {
+    let mut command = Command::new(record_binary());
+    command.args(arguments).current_dir(folder);
+    Running::start(command, Duration::from_secs(20)).finish()
+}
+
+#[test]
+fn a_missing_command_is_127() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for missing in ["a-command-that-is-nowhere", "./absent", "/absent/command"] {
+        let ran = record(&["--", missing], folder.path());
+        assert_eq!(ran.ending, Ending::Exit(127), "{}", ran.error_text());
+        assert!(
+            ran.error_text().contains(missing),
+            "it is named: {}",
+            ran.error_text()
+        );
+    }
+}
+
+#[test]
+fn a_command_that_cannot_be_executed_is_126() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("text"), "no program").expect("a file");
+    fs::create_dir(folder.path().join("directory")).expect("a folder");
+    for unfit in ["./text", "./directory"] {
+        let ran = record(&["--", unfit], folder.path());
+        assert_eq!(
+            ran.ending,
+            Ending::Exit(126),
+            "{unfit}: {}",
+            ran.error_text()
+        );
+    }
+}
+
+#[test]
+fn an_unwritable_output_is_125_and_nothing_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for unwritable in ["absent/trace.zst", ".", "/proc/trace.zst"] {
+        let ran = record(&["-o", unwritable, "--", "touch", "started"], folder.path());
+        assert_eq!(
+            ran.ending,
+            Ending::Exit(125),
+            "{unwritable}: {}",
+            ran.error_text()
+        );
+        assert!(
+            !folder.path().join("started").exists(),
+            "the program was started"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_starts_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in [
+        &["--no-such-option", "--", "touch", "started"][..],
+        &["--"],
+        &[],
+    ] {
+        let ran = record(arguments, folder.path());
+        assert!(
+            matches!(ran.ending, Ending::Exit(64 | 125)),
+            "{arguments:?}: {}",
+            ran.ending
+        );
+        assert!(
+            !folder.path().join("started").exists(),
+            "the program was started"
+        );
+    }
+}
+
+#[test]
+fn a_setuid_file_that_grants_nothing_is_loaded_like_any_other() {
+    script("cp /bin/id own; chmod u+s own; ./own; cp /bin/id group; chmod g+s group; ./group")
+        .is_faithful();
+}
+
+#[test]
+fn a_32_bit_child_runs_unrecorded_with_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = thirty_two_bits(folder.path());
+    let text = format!("echo before; {}; echo after $?", binary.display());
+    let recording = script(&text).loud().record();
+    assert_eq!(
+        recording.stdout(),
+        "before\nhello\nafter 7\n",
+        "{}",
+        recording.recorded.error_text()
+    );
+    let said = recording.recorded.error_text();
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("record:") && line.contains("unrecorded")),
+        "{said}"
+    );
+    let replayed = recording.replay_with(&["--quiet"], recording.trace());
+    assert!(
+        [REPRODUCED, INCOMPLETE].contains(&replayed.code()),
+        "{}",
+        replayed.error_text()
+    );
+    let text = replayed.text();
+    assert!(
+        text.contains("before\n") && text.contains("after 7\n"),
+        "{text}"
+    );
+}
+
+/// Assembled without any library, because the 32-bit C library is seldom installed.
+fn thirty_two_bits(folder: &Path) -> PathBuf {
+    let binary = folder.join("thirty-two");
+    let source = folder.join("thirty-two.s");
+    let text =
+        ".globl _start\n_start: mov $4,%eax\nmov $1,%ebx\nmov $text,%ecx\nmov $6,%edx\nint $0x80\n\
+                mov $1,%eax\nmov $7,%ebx\nint $0x80\n.data\ntext: .ascii \"hello\\n\"\n";
+    fs::write(&source, text).expect("a source file");
+    let built = Command::new(need("gcc", "gcc"))
+        .args(["-m32", "-nostdlib", "-static", "-no-pie", "-o"])
+        .arg(&binary)
+        .arg(&source)
+        .output()
+        .expect("gcc starts");
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let everyone = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&binary, everyone.clone()).expect("its permissions");
+    fs::set_permissions(folder, everyone).expect("its folder's permissions");
+    binary
+}

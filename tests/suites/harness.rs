@@ -1,0 +1,174 @@
+//! The harness itself: each of its checks is fed a wrong answer and must say so.
+//!
+//! The commands here are shell scripts that keep a program's output and print it again, with a known defect.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use reenact_tests::{docker_filter, guest, program, script, Ending, Place, Subject};
+
+const RECORD: &str = r#"#!/bin/bash
+[ "$1" = -o ] && trace=$2
+while [ "$1" != -- ]; do shift; done
+shift
+"$@" > >(tee "$trace.out") 2> >(tee "$trace.err" >&2)
+code=$?
+wait
+echo $code > "$trace"
+exit $code
+"#;
+
+const REPLAY: &str = r#"#!/bin/bash
+PATH=/usr/bin:/bin
+propagate=
+for word; do [ "$word" = --propagate-exit ] && propagate=yes; trace=$word; done
+cat "$trace.out"
+cat "$trace.err" >&2
+[ "$propagate" ] && exit "$(cat "$trace")"
+exit 0
+"#;
+
+fn commands(record: &str, replay: &str) -> PathBuf {
+    let folder = tempfile::tempdir().expect("a folder").keep();
+    for (name, text) in [("record", record), ("replay", replay)] {
+        let path = folder.join(name);
+        fs::write(&path, text).expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its permissions");
+    }
+    folder
+}
+
+fn judged_by(subject: Subject, record: &str, replay: &str) {
+    let folder = commands(record, replay);
+    subject.by_commands_in(&folder).is_faithful();
+    fs::remove_dir_all(folder).expect("the scripts are there");
+}
+
+fn changed(script: &str, from: &str, to: &str) -> String {
+    assert!(
+        script.contains(from),
+        "the defect is put where something was"
+    );
+    script.replace(from, to)
+}
+
+#[test]
+fn right_commands_pass() {
+    judged_by(guest("process/exec"), RECORD, REPLAY);
+    judged_by(script("echo out; echo err >&2; exit 3"), RECORD, REPLAY);
+}
+
+#[test]
+#[should_panic(expected = "stdout differs from byte 3 on")]
+fn a_changed_byte_is_noticed() {
+    judged_by(
+        program(&["echo", "12345"]),
+        RECORD,
+        &changed(REPLAY, "cat \"$trace.out\"", "echo 12375"),
+    );
+}
+
+#[test]
+#[should_panic(expected = "stdout differs from byte 5 on")]
+fn a_missing_byte_is_noticed() {
+    judged_by(
+        program(&["echo", "12345"]),
+        RECORD,
+        &changed(REPLAY, "cat \"$trace.out\"", "echo -n 12345"),
+    );
+}
+
+#[test]
+#[should_panic(expected = "stderr differs")]
+fn a_line_of_replays_own_is_noticed() {
+    judged_by(
+        program(&["true"]),
+        RECORD,
+        &changed(REPLAY, "cat \"$trace.err\"", "echo replay: hello"),
+    );
+}
+
+#[test]
+#[should_panic(expected = "replay: exit code 3")]
+fn a_divergence_is_noticed() {
+    judged_by(
+        program(&["true"]),
+        RECORD,
+        &changed(REPLAY, "exit 0", "exit 3"),
+    );
+}
+
+#[test]
+#[should_panic(expected = "replay: exit code 0, but Some(5) was due")]
+fn a_code_that_is_not_propagated_is_noticed() {
+    judged_by(
+        script("exit 5"),
+        RECORD,
+        &changed(REPLAY, "exit \"$(cat \"$trace\")\"", "exit 0"),
+    );
+}
+
+#[test]
+#[should_panic(expected = "under `record`: exit code 0, natively: exit code 5")]
+fn a_verdict_changed_by_record_is_noticed() {
+    judged_by(
+        script("exit 5"),
+        &changed(RECORD, "exit $code", "exit 0"),
+        REPLAY,
+    );
+}
+
+#[test]
+#[should_panic(expected = "under `record`: no line EXIT-SUCCESS")]
+fn a_guest_that_fails_quietly_is_noticed() {
+    judged_by(
+        guest("process/exec"),
+        &changed(RECORD, "\"$@\" >", "true >"),
+        REPLAY,
+    );
+}
+
+#[test]
+#[should_panic(expected = "the replay made files")]
+fn a_file_left_behind_is_noticed() {
+    judged_by(
+        program(&["true"]),
+        RECORD,
+        &changed(REPLAY, "exit 0", "touch left; exit 0"),
+    );
+}
+
+#[test]
+fn endless_programs_are_ended() {
+    let subject = script("sleep 1000 & sleep 1000").within(std::time::Duration::from_millis(300));
+    assert_eq!(subject.native().ending, Ending::TimeLimit);
+}
+
+#[test]
+fn deaths_by_signal_are_told_from_exits() {
+    assert_eq!(
+        script("kill -SEGV $$").native().ending,
+        Ending::Signal(libc::SIGSEGV)
+    );
+    assert_eq!(script("exit 139").native().ending, Ending::Exit(139));
+}
+
+#[test]
+fn the_docker_profile_denies_and_allows() {
+    let contained = Place {
+        filter: docker_filter(),
+        ..Place::default()
+    };
+    let ran =
+        script("unshare -U true; echo $?; setarch -R true; echo $?; ls / > /dev/null; echo $?")
+            .at(contained)
+            .native();
+    // A new user namespace and fixed addresses are denied, and ordinary work is not.
+    assert_eq!(
+        ran.text().lines().collect::<Vec<_>>(),
+        ["1", "1", "0"],
+        "{}",
+        ran.error_text()
+    );
+}

@@ -1,0 +1,117 @@
+//! How a recorded process looks from outside: to `pgrep`, `pidof`, `ps` and a debugger.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use reenact_tests::{need, program, until, Net, Recorder, Subject};
+
+/// A process that sleeps for an unmistakable while, and its pid.
+fn sleeper(subject: Subject) -> (Recorder, i32) {
+    let recorder = subject.start_recording();
+    let pid_file = recorder.folder().join("pid");
+    let pid = until("the program writes its pid", || {
+        fs::read_to_string(&pid_file).ok()?.trim().parse().ok()
+    });
+    until("it becomes sleep", || {
+        (fs::read_to_string(format!("/proc/{pid}/comm")).ok()? == "sleep\n").then_some(())
+    });
+    (recorder, pid)
+}
+
+fn sleeping(seconds: &str) -> Subject {
+    let text = format!("echo $$ > pid; exec sleep {seconds}");
+    program(&["sh", "-c", &text])
+}
+
+fn output(program: &Path, arguments: &[&str]) -> String {
+    let ran = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("it starts");
+    String::from_utf8_lossy(&ran.stdout).into_owned()
+}
+
+fn is_listed(pid: i32, listed: &str) -> bool {
+    listed
+        .split_whitespace()
+        .any(|word| word.parse() == Ok(pid))
+}
+
+#[test]
+fn pgrep_and_pidof_find_it() {
+    for (net, seconds) in [(Net::Dispatch, "4242.5"), (Net::Seccomp, "4242.6")] {
+        let (_recorder, pid) = sleeper(sleeping(seconds).net(net));
+        let pattern = format!("^sleep {seconds}$");
+        let found = output(&need("pgrep", "procps"), &["-f", &pattern]);
+        assert_eq!(
+            found.trim(),
+            pid.to_string(),
+            "pgrep -f finds it and nothing else"
+        );
+        assert!(is_listed(
+            pid,
+            &output(&need("pgrep", "procps"), &["-x", "sleep"])
+        ));
+        assert!(is_listed(
+            pid,
+            &output(&need("pidof", "sysvinit-utils or procps"), &["sleep"])
+        ));
+        let line = output(
+            &need("ps", "procps"),
+            &["-o", "comm=,args=", "-p", &pid.to_string()],
+        );
+        assert_eq!(
+            line.split_whitespace().collect::<Vec<_>>(),
+            ["sleep", "sleep", seconds]
+        );
+        let exe = fs::read_link(format!("/proc/{pid}/exe")).expect("its own program");
+        assert_eq!(fs::canonicalize(need("sleep", "coreutils")).ok(), Some(exe));
+    }
+}
+
+#[test]
+fn a_debugger_sees_its_stack_and_libraries() {
+    let gdb = need("gdb", "gdb");
+    let (_recorder, pid) = sleeper(sleeping("4243.5"));
+    let seen = output(
+        &gdb,
+        &[
+            "-nx",
+            "-batch",
+            "-p",
+            &pid.to_string(),
+            "-ex",
+            "info sharedlibrary",
+            "-ex",
+            "bt",
+        ],
+    );
+    assert!(seen.contains("libc.so.6"), "{seen}");
+    assert!(seen.contains("nanosleep"), "{seen}");
+    // Without symbols of the program itself, the outermost frame that has a name is libc's start.
+    assert!(seen.contains("__libc_start_main"), "{seen}");
+}
+
+#[test]
+fn a_debugger_leaves_the_recording_intact() {
+    let gdb = need("gdb", "gdb");
+    let text = "echo $$ > pid; until [ -e go ]; do sleep 0.05; done; echo done; exit 3";
+    let recorder = program(&["sh", "-c", text]).start_recording();
+    let folder = recorder.folder();
+    let pid: i32 = until("the program writes its pid", || {
+        fs::read_to_string(folder.join("pid"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    });
+    output(
+        &gdb,
+        &["-nx", "-batch", "-p", &pid.to_string(), "-ex", "bt"],
+    );
+    fs::write(folder.join("go"), "").expect("a file to wait for");
+    let recording = recorder.finish();
+    assert_eq!(recording.recorded.code(), Some(3));
+    recording.replay().same_output();
+}
