@@ -71,6 +71,22 @@ pub fn release(task: &Task) {
     unlock(mine(task));
 }
 
+/// After execve, whose task still holds its turn: a new program shares no memory with anybody, so
+/// it leaves a group that has other members.
+pub fn leave_shared(task: &Task) {
+    let old = mine(task);
+    if old.members.load(Ordering::SeqCst) <= 1 {
+        return;
+    }
+    if let Some(fresh) = create() {
+        group(fresh).members.store(1, Ordering::SeqCst);
+        old.members.fetch_sub(1, Ordering::SeqCst);
+        task.my_slot().group.store(fresh, Ordering::SeqCst);
+        unlock(old);
+        acquire(task);
+    }
+}
+
 /// Recording: the position of the event that happens now.
 pub fn next_order(task: &Task) -> (u32, u64) {
     let group = mine(task);

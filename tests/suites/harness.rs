@@ -4,9 +4,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use reenact_tests::{docker_filter, guest, program, script, Ending, Place, Subject};
+use reenact_tests::{
+    bare_root, docker_filter, guest, need, program, script, Ending, Place, Running, Subject,
+};
 
 const RECORD: &str = r#"#!/bin/bash
 [ "$1" = -o ] && trace=$2
@@ -141,7 +145,7 @@ fn a_file_left_behind_is_noticed() {
 
 #[test]
 fn endless_programs_are_ended() {
-    let subject = script("sleep 1000 & sleep 1000").within(std::time::Duration::from_millis(300));
+    let subject = script("sleep 1000 & sleep 1000").within(Duration::from_millis(300));
     assert_eq!(subject.native().ending, Ending::TimeLimit);
 }
 
@@ -171,4 +175,32 @@ fn the_docker_profile_denies_and_allows() {
         "{}",
         ran.error_text()
     );
+}
+
+/// What a program prints in a bare root of its own.
+fn printed_elsewhere(name: &str, arguments: &[&str]) -> String {
+    let root = tempfile::tempdir().expect("a folder");
+    bare_root(root.path(), &need(name, "coreutils"));
+    let place = Place {
+        namespaces: Some(4242),
+        root: Some(root.path().to_owned()),
+        ..Place::default()
+    };
+    let mut command = Command::new(format!("/{name}"));
+    command.args(arguments);
+    place.apply(&mut command, Path::new("/tmp"));
+    let ran = Running::start(command, Duration::from_secs(10)).finish();
+    assert_eq!(ran.ending, Ending::Exit(0), "{}", ran.error_text());
+    ran.text()
+}
+
+#[test]
+fn elsewhere_is_another_user_and_host_without_programs() {
+    assert_eq!(printed_elsewhere("id", &["-u"]), "4242\n");
+    assert_eq!(printed_elsewhere("uname", &["-n"]), "elsewhere\n");
+    assert_eq!(
+        printed_elsewhere("ls", &["/dev", "/tmp"]),
+        "/dev:\nnull\n\n/tmp:\n"
+    );
+    assert!(!printed_elsewhere("ls", &["/"]).contains("etc"));
 }

@@ -167,10 +167,11 @@ fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
         warn!("reenact: no room for the event ring; this process runs unrecorded");
         task.detached = true;
     }
-    turns::acquire(task);
     if fresh {
+        turns::acquire(task);
         record::event(task, Header { kind: Kind::TaskStart as u8, ret: i64::from(task.tid), ..Header::default() });
     } else {
+        turns::leave_shared(task);
         complete_exec(task);
     }
     let mut interpreter_names = Text::<4096>::new();
