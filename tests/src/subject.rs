@@ -183,6 +183,10 @@ impl Subject {
     fn run(&self, mut command: Command, scratch: &Scratch, folder: &str) -> Running {
         let folder = scratch.folder(folder);
         let temporary = scratch.folder("tmp");
+        // What steers the harness is no part of a program's environment.
+        for own in ["REENACT_BIN_DIR", "REENACT_SEED", "REENACT_THOROUGH"] {
+            command.env_remove(own);
+        }
         command
             .env("TMPDIR", &temporary)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));

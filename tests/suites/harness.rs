@@ -14,12 +14,13 @@ use reenact_tests::{
 
 const RECORD: &str = r#"#!/bin/bash
 [ "$1" = -o ] && trace=$2
-while [ "$1" != -- ]; do shift; done
+while [ $# -gt 0 ] && [ "$1" != -- ]; do shift; done
 shift
-"$@" > >(tee "$trace.out") 2> >(tee "$trace.err" >&2)
+{ "$@" >"$trace.out" 2>"$trace.err"; } 2>/dev/null
 code=$?
-wait
-echo $code > "$trace"
+cat "$trace.out"
+cat "$trace.err" >&2
+echo $code >"$trace"
 exit $code
 "#;
 

@@ -107,6 +107,24 @@ impl Session {
         unsafe { &*self.base.add(arena::GROUPS as usize).cast::<Group>().add(index) }
     }
 
+    /// Writes bytes at an offset of the session's file, mapped or not.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        use std::os::unix::fs::FileExt;
+        let file = std::mem::ManuallyDrop::new(std::fs::File::from(self.arena.try_clone()?));
+        let written = file.write_all_at(bytes, offset);
+        drop(std::mem::ManuallyDrop::into_inner(file));
+        written
+    }
+
+    /// Makes the session's file longer.
+    pub fn grow(&self, len: u64) -> io::Result<()> {
+        // SAFETY: sizes a file of ours.
+        if unsafe { libc::ftruncate(self.arena.as_raw_fd(), len as i64) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+
     /// Copies shared bytes out; `offset + into.len()` must lie in the mapped part.
     pub fn copy_out(&self, offset: u64, into: &mut [u8]) {
         assert!(offset as usize + into.len() <= self.len);
@@ -163,7 +181,8 @@ impl Drop for Session {
     }
 }
 
-/// A file that anybody holds open for writing cannot be executed (ETXTBSY).
+/// A file that anybody holds open for writing cannot be executed (ETXTBSY). Without /proc a named
+/// file, removed at once, does.
 fn reopen_for_execution(shim: OwnedFd) -> Result<OwnedFd, SessionError> {
     let path = format!("/proc/self/fd/{}\0", shim.as_raw_fd());
     // SAFETY: the path is NUL-terminated; results are checked.
@@ -172,9 +191,30 @@ fn reopen_for_execution(shim: OwnedFd) -> Result<OwnedFd, SessionError> {
             return Err(failed("make the shim executable"));
         }
         let fd = libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC);
-        if fd < 0 {
-            return Err(failed("reopen the shim through /proc"));
+        if fd >= 0 {
+            return Ok(OwnedFd::from_raw_fd(fd));
         }
-        Ok(OwnedFd::from_raw_fd(fd))
     }
+    through_a_file().map_err(|source| SessionError { action: "store the shim in a temporary file", source })
+}
+
+fn through_a_file() -> io::Result<OwnedFd> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut last = io::Error::from_raw_os_error(libc::ENOENT);
+    for dir in [std::env::temp_dir(), "/dev/shm".into(), ".".into()] {
+        let path = dir.join(format!(".reenact-shim-{}", std::process::id()));
+        let stored = (|| {
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o700).open(&path)?;
+            io::Write::write_all(&mut file, crate::IMAGE)?;
+            drop(file);
+            let file = std::fs::File::open(&path);
+            std::fs::remove_file(&path)?;
+            file
+        })();
+        match stored {
+            Ok(file) => return Ok(file.into()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }

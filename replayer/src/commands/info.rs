@@ -1,0 +1,111 @@
+//! `replay info`: what a trace holds, and whether it can be replayed here.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use reenact_trace::Reader;
+
+use crate::cli::exit;
+use crate::commands::trace_error;
+use crate::run;
+
+#[derive(Args)]
+pub struct Info {
+    /// The trace.
+    pub trace: PathBuf,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn command(argv: &[Vec<u8>]) -> String {
+    let quote = |arg: &Vec<u8>| {
+        let arg = text(arg);
+        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c));
+        if plain {
+            arg
+        } else {
+            format!("'{}'", arg.replace('\'', "'\\''"))
+        }
+    };
+    argv.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+fn seconds(ns: u64) -> String {
+    format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1000)
+}
+
+pub fn main(args: &Info) -> ExitCode {
+    let mut reader = match Reader::open(&args.trace) {
+        Ok(reader) => reader,
+        Err(error) => return trace_error(&error),
+    };
+    let meta = reader.meta().clone();
+    let end = reader.end().cloned();
+    let streams = reader.streams();
+    let contents = reader.contents().len();
+    let ends = match reader.process_ends() {
+        Ok(ends) => ends,
+        Err(error) => return trace_error(&error),
+    };
+    let mut processes: Vec<u32> = streams.iter().map(|info| info.stream.process).collect();
+    processes.dedup();
+    let ended = match &end {
+        None => "unknown: the end of the trace is missing".to_owned(),
+        Some(end) => match (end.exit_code, end.signal) {
+            (Some(code), _) => format!("exit status {code}"),
+            (_, Some(signal)) => format!("signal {signal}"),
+            _ => "unknown".to_owned(),
+        },
+    };
+    let missing: Vec<String> = match &end {
+        None => vec!["the recorder died, or the file was cut".to_owned()],
+        Some(end) => end.reasons.clone(),
+    };
+    let here = run::cannot_replay_here();
+    let uuid: String = meta.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+    if args.json {
+        let value = serde_json::json!({
+            "file": args.trace, "bytes": reader.file_size(), "recording": uuid, "tool": meta.tool_version,
+            "command": meta.argv.iter().map(|arg| text(arg)).collect::<Vec<_>>(), "cwd": text(&meta.cwd),
+            "host": meta.host, "kernel": meta.kernel, "cpu": meta.cpu, "uid": meta.uid,
+            "started_unix_ns": meta.wall_start_ns,
+            "duration_ns": end.as_ref().map(|end| end.mono_end_ns.saturating_sub(meta.mono_start_ns)),
+            "exit_code": end.as_ref().and_then(|end| end.exit_code), "signal": end.as_ref().and_then(|end| end.signal),
+            "processes": processes.len(), "tasks": streams.len(),
+            "events": streams.iter().map(|info| info.events).sum::<u64>(), "contents": contents,
+            "net": meta.net, "complete": end.as_ref().is_some_and(|end| end.complete) && !reader.is_cut(),
+            "missing": missing, "replayable_here": here.is_none(), "why_not": here,
+        });
+        println!("{value}");
+    } else {
+        println!("command    {}", command(&meta.argv));
+        println!("in         {}", text(&meta.cwd));
+        println!("on         {} (Linux {}, {}), uid {}", meta.host, meta.kernel, meta.cpu, meta.uid);
+        println!("started    {} (seconds since 1970, UTC)", seconds(meta.wall_start_ns));
+        if let Some(end) = &end {
+            println!("took       {} s", seconds(end.mono_end_ns.saturating_sub(meta.mono_start_ns)));
+        }
+        println!("ended      {ended}");
+        println!("processes  {} ({} tasks)", processes.len(), streams.len());
+        println!("events     {}", streams.iter().map(|info| info.events).sum::<u64>());
+        println!("file       {} bytes, {} frames, {contents} file contents", reader.file_size(), reader.frames().len());
+        println!("recording  {uuid}, by version {} through {}", meta.tool_version, meta.net);
+        let running = ends.iter().filter(|end| !end.complete).count();
+        if running != 0 {
+            println!("cut short  {running} task(s) went on after the recording, or were not recorded to their end");
+        }
+        println!("complete   {}", if missing.is_empty() { "yes".to_owned() } else { format!("no: {}", missing.join("; ")) });
+        println!("replay     {}", here.as_deref().map_or("possible here".to_owned(), |why| format!("not here: {why}")));
+    }
+    if reader.is_cut() {
+        ExitCode::from(exit::INCOMPLETE)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
