@@ -132,18 +132,34 @@ pub fn consume(task: &mut Task, header: &Header, mut each: impl FnMut(&mut Task,
     session().events_done.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
 }
 
-/// Bytes of output that the current event carries; the position stays.
-pub fn output_bytes(task: &mut Task, header: &Header) -> u64 {
+/// Walks the parts of the current event; the position stays.
+fn look(task: &mut Task, header: &Header, each: impl FnMut(&mut Task, &Piece)) {
     let (at, events) = (task.at, task.events);
+    consume(task, header, each);
+    session().events_done.fetch_sub(1, core::sync::atomic::Ordering::Relaxed);
+    (task.at, task.events) = (at, events);
+}
+
+/// Bytes of output that the current event carries.
+pub fn output_bytes(task: &mut Task, header: &Header) -> u64 {
     let mut sum = 0;
-    consume(task, header, |_, piece| {
+    look(task, header, |_, piece| {
         if piece.is(Role::Output) {
             sum += piece.part.len;
         }
     });
-    session().events_done.fetch_sub(1, core::sync::atomic::Ordering::Relaxed);
-    (task.at, task.events) = (at, events);
     sum
+}
+
+/// Copies the current event's data bytes; how many there were.
+pub fn first_data(task: &mut Task, header: &Header, into: &mut [u8]) -> usize {
+    let mut have = 0;
+    look(task, header, |_, piece| {
+        if piece.is(Role::Data) {
+            have = piece.copy_to(into);
+        }
+    });
+    have
 }
 
 impl Piece {

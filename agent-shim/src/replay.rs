@@ -36,7 +36,9 @@ pub fn call(cx: &mut Cx) {
         done(cx.task);
         die(cx.task);
     }
-    take_turn(cx.task, &header);
+    if !hooks::waits_for_child(cx) {
+        take_turn(cx.task, &header);
+    }
     let ret = match hooks::replay(cx, &header) {
         Flow::Return(ret) | Flow::Completed(ret) => ret,
         Flow::Replaced => {

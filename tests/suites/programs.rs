@@ -146,7 +146,7 @@ fn gcc_compiles_links_and_runs() {
 fn git_init_commit_and_log() {
     need("git", "git");
     script(
-        "export HOME=$PWD GIT_CONFIG_NOSYSTEM=1; git init -q -b main r && cd r && git config user.name N && git config user.email e@x && \
+        "export HOME=$PWD GIT_CONFIG_NOSYSTEM=1; git init -q -b main r && cd r && git config user.name N && git config user.email e@x && git config pack.threads 1 && \
          for i in 1 2 3; do echo $i > f$i; git add .; git commit -qm \"commit $i\"; done; git log --stat; git checkout -qb b HEAD~1; \
          git merge -q main; git gc -q; git fsck; git status; git rev-parse HEAD",
     )
@@ -178,7 +178,7 @@ fn sqlite_readers_beside_a_writer_that_stays() {
 #[test]
 fn tar_and_zstd_of_a_tree() {
     need("zstd", "zstd");
-    script("mkdir t; for i in $(seq 40); do head -c $((i * 997)) /dev/urandom > t/$i; done; tar cf - t | zstd -q --single-thread | tee t.zst | zstd -dqc | tar tvf - ; zstd -t t.zst; tar xf t.zst --zstd -C /dev/null; echo $?; sha256sum t/* | sha256sum")
+    script("mkdir t; for i in $(seq 40); do head -c $((i * 997)) /dev/urandom > t/$i; done; tar cf - t | zstd -q --single-thread | tee t.zst | zstd -dqc --single-thread | tar tvf - ; zstd -t t.zst; sha256sum t/* | sha256sum")
         .is_faithful();
 }
 

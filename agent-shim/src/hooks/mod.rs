@@ -78,6 +78,12 @@ pub fn record(cx: &mut Cx) -> Flow {
     }
 }
 
+/// Does the call return only after a child has run? Then its place in the order is behind the
+/// child's events, and the hook takes the turn when the child is done.
+pub fn waits_for_child(cx: &Cx) -> bool {
+    matches!(cx.row.hook, Hook::Clone | Hook::Clone3 | Hook::Vfork) && tasks::is_vfork(cx)
+}
+
 /// Carries a call out while replaying `header`, which has been compared with it.
 pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
     match cx.row.hook {

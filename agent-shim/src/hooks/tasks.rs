@@ -445,18 +445,21 @@ pub fn robust_list(task: &mut Task, on: bool) {
     unsafe { sys::call(nr::SET_ROBUST_LIST, [head, 24]) };
 }
 
+/// Does the call suspend its caller while the child runs on the caller's memory?
+pub fn is_vfork(cx: &Cx) -> bool {
+    let both = CLONE_VM | CLONE_VFORK;
+    request(cx).is_ok_and(|request| request.flags & both == both)
+}
+
 pub fn replay_clone(cx: &mut Cx, header: &Header) -> Flow {
+    let waits = is_vfork(cx);
     let mut numbers = [0u8; 8];
-    let mut have = 0;
-    log::consume(cx.task, header, |_, piece| {
-        if piece.is(Role::Data) {
-            have = piece.copy_to(&mut numbers);
-        } else if piece.is(Role::Output) {
-            piece.put_back();
-        }
-    });
+    let have = log::first_data(cx.task, header, &mut numbers);
     if header.ret < 0 {
-        return Flow::Completed(header.ret);
+        if waits {
+            replay::take_turn(cx.task, header);
+        }
+        return super::emulated(cx, header);
     }
     let word = |at: usize| u32::from_le_bytes([numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]]);
     let request = match request(cx) {
@@ -484,7 +487,10 @@ pub fn replay_clone(cx: &mut Cx, header: &Header) -> Flow {
     if ret < 0 {
         divergence::failed(cx.task, Reason::System, (-ret) as u64);
     }
-    Flow::Completed(header.ret)
+    if waits {
+        replay::take_turn(cx.task, header);
+    }
+    super::emulated(cx, header)
 }
 
 const PR_SET_SECCOMP: u64 = 22;
