@@ -55,6 +55,7 @@ static UNKNOWN: Row = Row {
 pub fn call(task: &mut Task, context: &mut UContext, call: Call) {
     let row = syscalls::row(call.nr).unwrap_or(&UNKNOWN);
     let task_index = task.index;
+    task.kernel_mask = context.mask;
     let mode = task.process().mode;
     {
         let shape = sub::resolve(row, &call.args);

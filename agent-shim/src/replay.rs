@@ -27,7 +27,9 @@ pub fn call(cx: &mut Cx) {
     if header.kind == Kind::Signal as u8 && header.args[0] == 1 {
         cx.context.regs.rip -= 2;
         cx.context.regs.rax = cx.call.nr;
+        take_turn(cx.task, &header);
         signal(cx.task, cx.context, &header);
+        after(cx.task, cx.context);
         return;
     }
     compare(cx, &header, &mut made);
@@ -53,13 +55,18 @@ pub fn call(cx: &mut Cx) {
 
 /// Signals that were delivered as the call returned; and a death that left no event.
 fn after(task: &mut Task, context: &mut UContext) {
-    match log::peek(task) {
-        Some(header) if header.kind == Kind::Signal as u8 && header.args[0] == 0 => {
-            take_turn(task, &header);
-            signal(task, context, &header);
+    loop {
+        match log::peek(task) {
+            Some(header) if header.kind == Kind::Signal as u8 && header.args[0] == 0 => {
+                take_turn(task, &header);
+                signal(task, context, &header);
+            }
+            Some(_) => return,
+            None => {
+                end(task);
+                return;
+            }
         }
-        Some(_) => {}
-        None => end(task),
     }
 }
 

@@ -56,12 +56,29 @@ pub fn deliver_before(task: &mut Task, context: &mut UContext, nr: u64) {
     deliver_pending(task, context, true);
 }
 
-/// Delivers what is pending, at a boundary.
-pub fn deliver_pending(task: &mut Task, context: &mut UContext, restart: bool) {
-    let signal = task.pending.swap(0, Ordering::AcqRel);
-    if signal == 0 {
-        return;
+/// Delivers what is pending, at a boundary. The kernel stacks a frame for each signal that is
+/// deliverable, the one for the last on top; so does this.
+pub fn deliver_pending(task: &mut Task, context: &mut UContext, mut restart: bool) {
+    loop {
+        let signal = task.pending.swap(0, Ordering::AcqRel);
+        if signal != 0 {
+            deliver_one(task, context, signal, restart);
+            restart = false;
+        }
+        let wanted = real_mask(task.mask);
+        if signal == 0 && task.kernel_mask == wanted {
+            return;
+        }
+        // With the new mask in force, the kernel hands over what it held back.
+        sys::sigprocmask(sys::SIG_SETMASK, wanted);
+        task.kernel_mask = wanted;
+        if task.pending.load(Ordering::Acquire) == 0 {
+            return;
+        }
     }
+}
+
+fn deliver_one(task: &mut Task, context: &mut UContext, signal: u32, restart: bool) {
     let info = task.info;
     let action = task.process().actions[signal as usize % 65];
     // The context's own mask was widened when the signal came in from target code.
@@ -69,8 +86,8 @@ pub fn deliver_pending(task: &mut Task, context: &mut UContext, restart: bool) {
     if action.handler == sys::SIG_DFL || action.handler == sys::SIG_IGN {
         // The program changed its mind after the signal was taken; let the kernel decide again.
         if action.handler == sys::SIG_DFL {
-            // SAFETY: raises a signal in this very task.
-            unsafe { sys::call(crate::nr::TGKILL, [u64::from(sys::getpid()), u64::from(sys::gettid()), u64::from(signal)]) };
+            let _ = sys::sigaction(signal, Some(&SigAction::DEFAULT));
+            raise(signal);
         }
         return;
     }
@@ -81,6 +98,13 @@ pub fn deliver_pending(task: &mut Task, context: &mut UContext, restart: bool) {
 fn fpstate_size(context: &UContext) -> u64 {
     // SAFETY: contexts that reach here are the kernel's own frames.
     unsafe { frame::fpstate_size(context.regs.fpstate) }
+}
+
+/// Sends a signal to the running task.
+pub fn raise(signal: u32) {
+    let ids = [u64::from(sys::getpid()), u64::from(sys::gettid()), u64::from(signal)];
+    // SAFETY: raises a signal in this very task.
+    unsafe { sys::call(crate::nr::TGKILL, ids) };
 }
 
 /// A fault of the target's own doing.
@@ -112,6 +136,10 @@ pub fn fault(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UContex
         let _ = sys::sigaction(signal, Some(&SigAction::DEFAULT));
         if !task.recording() {
             replay::done(task);
+        }
+        if signal == trap::SIGTRAP {
+            // A breakpoint lies behind us: returning would not hit it again.
+            raise(signal);
         }
     }
 }
@@ -162,10 +190,7 @@ pub fn push_frame(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UC
     if !copied || guest_mem::put(sp, target_frame).is_err() {
         // No room for the frame: the kernel would kill with SIGSEGV.
         let _ = sys::sigaction(trap::SIGSEGV, Some(&SigAction::DEFAULT));
-        // SAFETY: raises a signal in this very task.
-        unsafe {
-            sys::call(crate::nr::TGKILL, [u64::from(sys::getpid()), u64::from(sys::gettid()), u64::from(trap::SIGSEGV)])
-        };
+        raise(trap::SIGSEGV);
         return;
     }
     if task.alt.flags & frame::SS_AUTODISARM != 0 && use_alt {

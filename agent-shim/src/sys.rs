@@ -285,3 +285,44 @@ pub fn sigprocmask(how: u64, set: u64) -> u64 {
     unsafe { call(nr::RT_SIGPROCMASK, [how, &raw const set as u64, &raw mut old as u64, 8]) };
     old
 }
+
+const RLIMIT_STACK: u64 = 3;
+
+fn limit(resource: u64, new: Option<[u64; 2]>) -> Result<[u64; 2]> {
+    let mut old = [0u64; 2];
+    let new = new.as_ref().map_or(0, |limit| limit.as_ptr() as u64);
+    // SAFETY: the kernel reads and writes one structure each.
+    check(unsafe { call(nr::PRLIMIT64, [0, resource, new, old.as_mut_ptr() as u64]) })?;
+    Ok(old)
+}
+
+/// How far the stack may grow, in bytes.
+pub fn stack_limit() -> u64 {
+    limit(RLIMIT_STACK, None).map_or(8 << 20, |limit| limit[0])
+}
+
+/// Lets the stack grow as far as it could in the recorded process.
+pub fn set_stack_limit(soft: u64) {
+    if let Ok([_, hard]) = limit(RLIMIT_STACK, None) {
+        let _ = limit(RLIMIT_STACK, Some([soft.min(hard), hard]));
+    }
+}
+
+/// Opens with one descriptor more than the soft limit allows: the kernel's execve needs none.
+pub fn with_spare_descriptor<T>(open: impl Fn() -> Result<T>) -> Result<T> {
+    const RLIMIT_NOFILE: u64 = 7;
+    const EMFILE: Errno = Errno(24);
+    match open() {
+        Err(EMFILE) => {
+            let [soft, hard] = limit(RLIMIT_NOFILE, None)?;
+            if soft >= hard {
+                return Err(EMFILE);
+            }
+            limit(RLIMIT_NOFILE, Some([(soft + 16).min(hard), hard]))?;
+            let result = open();
+            let _ = limit(RLIMIT_NOFILE, Some([soft, hard]));
+            result
+        }
+        other => other,
+    }
+}

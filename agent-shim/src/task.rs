@@ -44,6 +44,8 @@ pub struct Task {
     pub info: SigInfo,
     /// Blocked signals as the program sees them.
     pub mask: u64,
+    /// The mask that the kernel had in force when the running call was caught.
+    pub kernel_mask: u64,
     pub alt: AltStack,
     pub clear_child_tid: u64,
     pub robust_list: u64,

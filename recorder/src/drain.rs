@@ -159,6 +159,20 @@ impl<'a> Drain<'a> {
     /// The recording is over: streams of tasks that live on end here.
     pub fn close(&mut self, writer: &mut Writer) -> Result<(), WriteError> {
         self.pass(writer)?;
+        for index in 0..SLOTS_MAX {
+            let entry = self.session.slot(index);
+            if entry.state.load(Ordering::Acquire) == slot::CLAIMED {
+                // It was killed before its first instruction: a stream without events.
+                writer.process_end(&ProcessEnd {
+                    process: entry.process,
+                    task: entry.task,
+                    complete: true,
+                    killed_by: libc::SIGKILL as u32,
+                    exe: Vec::new(),
+                    parent: entry.parent_process,
+                })?;
+            }
+        }
         let left: Vec<usize> = self.live.keys().copied().collect();
         for index in left {
             let entry = self.session.slot(index);

@@ -98,14 +98,14 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
         match item {
             Item::Event { stream, seq, event } => {
                 let measured = streams.entry(stream).or_default();
-                let missing = event.parts.iter().any(|part| part.role == Role::Content && !known.contains(&part.content));
+                let missing = event.parts.iter().any(|part| part.role == Role::Content && part.content != 0 && !known.contains(&part.content));
                 if missing {
                     measured.cut_at.get_or_insert(seq);
                 }
                 if measured.cut_at.is_some() {
                     return ControlFlow::Continue(());
                 }
-                for part in event.parts.iter().filter(|part| part.role == Role::Content) {
+                for part in event.parts.iter().filter(|part| part.role == Role::Content && part.content != 0) {
                     contents.insert(part.content, (0, 0));
                 }
                 events += 1;
@@ -318,6 +318,10 @@ fn push_header(header: &Header, into: &mut Vec<u8>) {
 }
 
 fn push_part(plan: &Plan, part: &EventPart, more: bool, into: &mut Vec<u8>) {
+    if part.role == Role::Content && part.content == 0 {
+        raw_part(part.role, 0, part.len, 0, &[], more, into);
+        return;
+    }
     if part.role == Role::Content {
         let (at, size) = plan.contents.get(&part.content).copied().unwrap_or_default();
         let len = part.len.min(size.saturating_sub(part.addr));

@@ -25,4 +25,4 @@ pub use place::{bare_root, Place};
 pub use random::{rounds, Random};
 pub use run::{until, Ending, Finished, Running};
 pub use subject::{program, script, Net, Recorder, Recording, Replay, Subject};
-pub use tools::{need, record_binary, replay_binary, standalone};
+pub use tools::{need, record_binary, replay_binary};

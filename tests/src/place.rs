@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tools::standalone;
+use crate::tools::libraries;
 
 /// The surroundings of a command. The default changes nothing.
 #[derive(Clone, Debug, Default)]
@@ -155,7 +155,7 @@ pub fn bare_root(at: &Path, program: &Path) {
         fs::create_dir_all(at.join(folder)).expect("a folder in the new root");
     }
     fs::write(at.join("dev/null"), "").expect("a file to mount over");
-    for file in standalone(program) {
+    for file in libraries(program) {
         let inside = at.join(file.strip_prefix("/").expect("an absolute path"));
         fs::create_dir_all(inside.parent().expect("a file has a folder")).expect("a folder");
         fs::copy(&file, &inside).unwrap_or_else(|error| panic!("{}: {error}", file.display()));

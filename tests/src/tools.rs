@@ -57,19 +57,16 @@ pub fn need(program: &str, package: &str) -> PathBuf {
         })
 }
 
-/// The program itself and every library that it loads, as absolute paths.
-pub fn standalone(program: &Path) -> Vec<PathBuf> {
+/// Every library that a program loads, the dynamic loader among them, as absolute paths.
+pub(crate) fn libraries(program: &Path) -> Vec<PathBuf> {
     let listed = Command::new(need("ldd", "libc-bin"))
         .arg(program)
         .output()
         .expect("ldd starts");
-    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
     // A static program makes ldd print one line without any path.
-    let libraries = text
+    String::from_utf8_lossy(&listed.stdout)
         .split_whitespace()
         .filter(|word| word.starts_with('/'))
-        .map(PathBuf::from);
-    std::iter::once(program.to_owned())
-        .chain(libraries)
+        .map(PathBuf::from)
         .collect()
 }

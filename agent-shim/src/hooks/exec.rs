@@ -90,7 +90,7 @@ fn plan(task: &mut Task, wanted: &Wanted, name: &mut Text<4200>) -> sys::Result<
         Some(len) => &exe[..=len],
         None => &buffer[..=len],
     };
-    let fd = match open(wanted, real, by_descriptor) {
+    let fd = match sys::with_spare_descriptor(|| open(wanted, real, by_descriptor)) {
         Ok(fd) => fd,
         Err(Errno::EACCES) if may_execute(wanted, real, by_descriptor).is_ok() => {
             return Ok(Plan::Unrecorded("it may be executed but not read"));
@@ -149,7 +149,7 @@ fn check_format(fd: i32, depth: usize) -> sys::Result<Plan> {
         Format::Elf(elf) => {
             let mut buffer = [0u8; 4096];
             if let Some(path) = elf.interpreter(fd, &mut buffer)? {
-                let interpreter = sys::open(path, sys::O_RDONLY)?;
+                let interpreter = sys::with_spare_descriptor(|| sys::open(path, sys::O_RDONLY))?;
                 let format = program::classify(interpreter);
                 sys::close(interpreter);
                 match format {
@@ -169,7 +169,7 @@ fn check_format(fd: i32, depth: usize) -> sys::Result<Plan> {
             path[..name.len()].copy_from_slice(name);
             let path = &path[..=name.len()];
             let here = Wanted { dir: sys::AT_FDCWD, path: 0, argv: 0, envp: 0, flags: 0 };
-            let interpreter = open(&here, path, false)?;
+            let interpreter = sys::with_spare_descriptor(|| open(&here, path, false))?;
             let result = may_execute(&here, path, false).and_then(|()| {
                 let stat = sys::fstat(interpreter)?;
                 if stat.mode & sys::S_IFMT != sys::S_IFREG {

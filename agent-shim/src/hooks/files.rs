@@ -40,13 +40,30 @@ pub fn record(cx: &mut Cx) -> Flow {
         Hook::Getdents | Hook::Getdents64 => getdents(cx),
         Hook::Readlink => readlink(cx, 0),
         Hook::Readlinkat => readlink(cx, 1),
+        Hook::Open | Hook::Openat if looks_at_link(cx) => cx.enter(),
         Hook::Open => with_exe(cx, 0),
         Hook::Openat | Hook::Openat2 => with_exe(cx, 1),
+        // The link itself is meant: it is the kernel's, whatever it points to.
+        Hook::PathExe if looks_at_link(cx) => cx.enter(),
         Hook::PathExe => {
             let path = cx.row.args.iter().position(|arg| *arg == Arg::Path);
             with_exe(cx, path.unwrap_or(0))
         }
         _ => cx.enter(),
+    }
+}
+
+fn looks_at_link(cx: &Cx) -> bool {
+    const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
+    let args = cx.call.args;
+    const O_NOFOLLOW: u64 = 0o400_000;
+    match cx.call.nr {
+        nr::LSTAT => true,
+        nr::OPEN => args[1] & O_NOFOLLOW != 0,
+        nr::OPENAT => args[2] & O_NOFOLLOW != 0,
+        nr::NEWFSTATAT | nr::FACCESSAT2 => args[3] & AT_SYMLINK_NOFOLLOW != 0,
+        nr::STATX => args[2] & AT_SYMLINK_NOFOLLOW != 0,
+        _ => false,
     }
 }
 
@@ -154,11 +171,15 @@ pub fn exe_of(task: &Task, path: &[u8], into: &mut [u8; 4097]) -> Option<usize> 
     if who == b"self" || who == b"thread-self" {
         return Some(put(into, task.process().exe_path()));
     }
+    let digits = who.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(who.len());
+    // A thread's own directory may follow: /proc/PID/task/TID/exe.
+    let task = &who[digits..];
+    let thread = task.strip_prefix(b"/task/").is_some_and(|tid| tid.iter().all(u8::is_ascii_digit));
+    if digits == 0 || !(task.is_empty() || thread) {
+        return None;
+    }
     let mut pid = 0u32;
-    for digit in who {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
+    for digit in &who[..digits] {
         pid = pid.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
     }
     if pid == task.my_slot().pid.load(Ordering::Relaxed) {
@@ -175,9 +196,9 @@ pub fn exe_of(task: &Task, path: &[u8], into: &mut [u8; 4097]) -> Option<usize> 
 }
 
 fn exe_path_behind(task: &Task, at: u64, into: &mut [u8; 4097]) -> Option<usize> {
-    let mut path = [0u8; 32];
+    let mut path = [0u8; 48];
     let path = guest_mem::string(at, &mut path).ok()?;
-    let mut copy = [0u8; 32];
+    let mut copy = [0u8; 48];
     copy[..path.len()].copy_from_slice(path);
     exe_of(task, &copy[..path.len()], into)
 }

@@ -242,6 +242,9 @@ pub fn record_loader_map(task: &mut Task, at: u64, args: [u64; 6]) {
     ring::finish(task);
 }
 
+/// An offset behind every session file.
+const BEYOND_END: u64 = 1 << 50;
+
 const MREMAP_MAYMOVE: u64 = 1;
 const MREMAP_FIXED: u64 = 2;
 const MREMAP_DONTUNMAP: u64 = 4;
@@ -377,7 +380,8 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
         }
         Hook::Brk => {
             replay::outputs(cx.task, header);
-            let brk = set_brk(args[0]) as i64;
+            // A break that a limit of the recorded machine held back stays where it was.
+            let brk = if header.ret as u64 == args[0] { set_brk(args[0]) as i64 } else { mm().brk as i64 };
             execute(cx, header, brk);
             Flow::Completed(brk)
         }
@@ -444,6 +448,10 @@ pub fn replay_map(task: &mut Task, header: &Header) {
             };
             let from = piece.part.content + piece.part.addr;
             match sharing {
+                _ if piece.part.content == 0 => {
+                    // SAFETY: the mapping just made.
+                    let _ = unsafe { sys::mprotect(at + covered, bytes, prot) };
+                }
                 Some(flags) => {
                     // SAFETY: inside the mapping just made.
                     let mapped = unsafe { sys::mmap(at + covered, bytes, prot, flags, session_fd, from) };
@@ -460,8 +468,10 @@ pub fn replay_map(task: &mut Task, header: &Header) {
         }
     });
     if covered < size {
+        // Beyond the end of the file an access raises SIGBUS: it does beyond the end of ours, too.
+        let flags = sys::MAP_PRIVATE | sys::MAP_FIXED;
         // SAFETY: the rest of the mapping just made.
-        let _ = unsafe { sys::mprotect(at + covered, size - covered, 0) };
+        let _ = unsafe { sys::mmap(at + covered, size - covered, prot, flags, session_fd, BEYOND_END) };
     }
     if shared == sys::MAP_SHARED && covered != 0 {
         // SAFETY: the mapping just made.

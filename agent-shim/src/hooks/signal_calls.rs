@@ -146,11 +146,7 @@ fn sigreturn(cx: &mut Cx) {
     if !signals::pop_frame(cx.task, cx.context) {
         // The kernel kills a program whose frame it cannot read.
         let _ = sys::sigaction(crate::intercept::trap::SIGSEGV, Some(&SigAction::DEFAULT));
-        // SAFETY: raises a signal in this very task.
-        unsafe {
-            let ids = [u64::from(sys::getpid()), u64::from(sys::gettid()), 11];
-            sys::call(crate::nr::TGKILL, ids);
-        }
+        signals::raise(crate::intercept::trap::SIGSEGV);
     }
 }
 

@@ -28,6 +28,8 @@ pub const SIGSYS: u32 = 31;
 pub const FAULTS: [u32; 5] = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV];
 
 const SI_KERNEL: i32 = 128;
+const SYS_SECCOMP: i32 = 1;
+const SYS_USER_DISPATCH: i32 = 2;
 
 /// Signals that must never be blocked in the kernel's mask: our net and synchronous faults.
 pub const fn never_blocked() -> u64 {
@@ -62,6 +64,8 @@ fn handler(function: u64) -> SigAction {
 /// The real action for a signal that the target handles.
 pub fn asynchronous_action(target: &SigAction) -> SigAction {
     let mut action = handler(on_signal as *const () as u64);
+    // One at a time: without this the kernel would stack frames for all that are deliverable.
+    action.mask = !never_blocked();
     action.flags |= target.flags & (sys::SA_RESTART | sys::SA_NOCLDSTOP | sys::SA_NOCLDWAIT);
     action
 }
@@ -76,6 +80,11 @@ pub fn use_signal_stack(task: &Task) {
 extern "C" fn on_sigsys(_signal: i32, info: *const SigInfo, context: *mut UContext) {
     // SAFETY: the kernel passes valid pointers into the frame on our signal stack.
     let (info, context) = unsafe { (&*info, &mut *context) };
+    if info.code() != SYS_SECCOMP && info.code() != SYS_USER_DISPATCH {
+        // Somebody sent it: it is a signal like any other.
+        on_signal(SIGSYS as i32, info, context);
+        return;
+    }
     let task = Task::current();
     let regs = &context.regs;
     let call = Call {

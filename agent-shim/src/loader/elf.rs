@@ -15,7 +15,7 @@ pub const PT_GNU_STACK: u32 = 0x6474_e551;
 const ET_EXEC: u16 = 2;
 const ET_DYN: u16 = 3;
 const EM_X86_64: u16 = 62;
-const SEGMENTS_MAX: usize = 64;
+const SEGMENTS_MAX: usize = 32;
 
 /// `Elf64_Phdr`.
 #[derive(Clone, Copy, Default)]

@@ -181,6 +181,7 @@ fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
             let header = Header {
                 kind: Kind::Image as u8,
                 args: [built.0.low, map::STACK_TOP - built.0.low, mm().brk_start, built.0.args.0, built.0.env.0, task.mask],
+                ret: sys::stack_limit() as i64,
                 rip: entry,
                 rsp: built.0.sp,
                 ..Header::default()
@@ -261,7 +262,7 @@ fn load(task: &mut Task, launch: &mut Launch, names: &mut Text<4096>) -> sys::Re
     let main = files.main.map(task, files.main_fd, map::PIE)?;
     let (mut entry, mut base) = (main.entry, 0);
     if let Some(path) = interpreter_path {
-        let fd = sys::open(path, sys::O_RDONLY | sys::O_CLOEXEC)?;
+        let fd = sys::with_spare_descriptor(|| sys::open(path, sys::O_RDONLY | sys::O_CLOEXEC))?;
         let Format::Elf(elf) = program::classify(fd)? else { return Err(Errno(80)) };
         let loaded = elf.map(task, fd, 0)?;
         sys::close(fd);
@@ -348,7 +349,7 @@ fn follow_scripts(
                 path_len = interpreter.len();
                 path[..path_len].copy_from_slice(interpreter);
                 path[path_len] = 0;
-                fd = sys::open(&path[..=path_len], sys::O_RDONLY)?;
+                fd = sys::with_spare_descriptor(|| sys::open(&path[..=path_len], sys::O_RDONLY))?;
             }
         }
     }
@@ -436,6 +437,7 @@ fn replay_entry(task: &mut Task, header: &Header) -> ! {
     }
     mm().brk_start = brk;
     mm().brk = brk;
+    sys::set_stack_limit(header.ret as u64);
     let mut name = [0u8; 16];
     log::consume(task, header, |task, piece| {
         if piece.is(Role::Output) {

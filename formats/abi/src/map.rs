@@ -24,7 +24,7 @@ pub const HEAP_END: u64 = 0x7200_0000;
 pub const TASKS: u64 = 0x7200_0000;
 pub const TASK_STRIDE: u64 = 256 * 1024;
 /// Bytes of a task block that hold its state and its signal stack; the window follows.
-pub const TASK_STACK: u64 = 64 * 1024;
+pub const TASK_STACK: u64 = 128 * 1024;
 /// Tasks that one address space can hold.
 pub const TASKS_MAX: u64 = (SHIM_END - TASKS) / TASK_STRIDE;
 
