@@ -35,7 +35,6 @@ pub fn call(cx: &mut Cx) {
     compare(cx, &header, &mut made);
     if header.flags & flags::UNFINISHED != 0 {
         // The recorded task died inside this call.
-        done(cx.task);
         die(cx.task);
     }
     if !hooks::waits_for_child(cx) {
@@ -73,13 +72,50 @@ fn after(task: &mut Task, context: &mut UContext) {
 /// The recorded stream ends here: so does the task, if it was killed or the trace was cut.
 pub fn end(task: &mut Task) {
     if task.log_killed_by != 0 || task.log_complete == 0 {
-        done(task);
         die(task);
     }
 }
 
+/// The task ends by itself; if all that is left of its process was killed, so is the process.
+pub fn leave(task: &Task) {
+    let process = task.process();
+    let left = process.live.fetch_sub(1, Ordering::SeqCst) - 1;
+    done(task);
+    if left != 0 && process.parked.load(Ordering::SeqCst) == left {
+        kill(task)
+    }
+}
+
+/// Before the process ends: its other tasks, which were killed by that, come to the end of their
+/// streams, so that each is known to have done what the recorded one did.
+pub fn await_others(task: &Task) {
+    const PATIENCE_NS: u64 = 2_000_000_000;
+    let process = task.process();
+    let begin = sys::monotonic_ns();
+    while process.parked.load(Ordering::SeqCst) + 1 < process.live.load(Ordering::SeqCst) {
+        if session().state.load(Ordering::Acquire) != state::OPEN || sys::monotonic_ns() - begin > PATIENCE_NS {
+            return;
+        }
+        sys::sleep_ns(50_000);
+    }
+}
+
+/// The recorded task was killed here. It waits for the rest of its process to come to its end; the
+/// last one ends the process.
+fn die(task: &mut Task) -> ! {
+    give_turn(task);
+    done(task);
+    let process = task.process();
+    if process.parked.fetch_add(1, Ordering::SeqCst) + 1 >= process.live.load(Ordering::SeqCst) {
+        kill(task)
+    }
+    loop {
+        sys::sleep_ns(1_000_000_000);
+    }
+}
+
 /// Ends the process the way the recorded one ended.
-fn die(task: &Task) -> ! {
+fn kill(task: &Task) -> ! {
     let signal = match task.log_killed_by {
         0 => signals::SIGKILL,
         signal => signal,

@@ -82,6 +82,9 @@ pub struct Process {
     /// The running program, as /proc/self/exe names it.
     pub exe: [u8; 4096],
     pub exe_len: usize,
+    /// Replay: tasks of this process that live, and those of them whose recorded stream has ended.
+    pub live: AtomicU32,
+    pub parked: AtomicU32,
     /// It maps memory that other processes may write: a forked child joins the group.
     pub shares_memory: bool,
 }
@@ -218,6 +221,7 @@ impl Process {
             sys::mmap(map::HEAP, PROCESSES * PROCESS_STRIDE, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0)?;
             let first = &mut *(map::HEAP as *mut Process);
             first.used.store(1, Ordering::Relaxed);
+            first.live.store(1, Ordering::Relaxed);
             first.actions = [SigAction::DEFAULT; SIGNALS];
             Ok(first)
         }
@@ -231,6 +235,8 @@ impl Process {
             unsafe {
                 if (*at).used.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
                     core::ptr::copy_nonoverlapping(self as *const Process, at, 1);
+                    (*at).live.store(1, Ordering::Relaxed);
+                    (*at).parked.store(0, Ordering::Relaxed);
                     return Some(at);
                 }
             }

@@ -173,9 +173,9 @@ pub fn exe_of(task: &Task, path: &[u8], into: &mut [u8; 4097]) -> Option<usize> 
     }
     let digits = who.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(who.len());
     // A thread's own directory may follow: /proc/PID/task/TID/exe.
-    let task = &who[digits..];
-    let thread = task.strip_prefix(b"/task/").is_some_and(|tid| tid.iter().all(u8::is_ascii_digit));
-    if digits == 0 || !(task.is_empty() || thread) {
+    let rest = &who[digits..];
+    let thread = rest.strip_prefix(b"/task/").is_some_and(|tid| tid.iter().all(u8::is_ascii_digit));
+    if digits == 0 || !(rest.is_empty() || thread) {
         return None;
     }
     let mut pid = 0u32;

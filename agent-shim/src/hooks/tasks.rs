@@ -247,6 +247,9 @@ fn spawn_sharing(cx: &mut Cx, request: &Request, child: &Child, real: bool) -> i
     };
     let index = new.index;
     prepare_sharing(parent, new, cx.context, child, request);
+    if thread {
+        parent.process().live.fetch_add(1, Ordering::SeqCst);
+    }
     new.alive.store(1, Ordering::Relaxed);
     let keep = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS;
     let flags = if real { request.flags & !OURS } else { request.flags & keep };
@@ -363,6 +366,9 @@ fn begin_child(cx: &mut Cx, child: &Child) {
             }
         }
     }
+    let process = task.process();
+    process.live.store(1, Ordering::Relaxed);
+    process.parked.store(0, Ordering::Relaxed);
     drop_other_blocks(task.index);
     first_steps(task, child);
     cx.context.regs.rax = 0;
@@ -594,11 +600,13 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
         }
         Hook::Exit | Hook::ExitGroup => {
             replay::outputs(cx.task, header);
-            replay::done(cx.task);
             replay::give_turn(cx.task);
             if cx.row.hook == Hook::Exit {
+                replay::leave(cx.task);
                 sys::exit_task(args[0] as i32);
             }
+            replay::await_others(cx.task);
+            replay::done(cx.task);
             sys::exit_group(args[0] as i32);
         }
         _ => {}
