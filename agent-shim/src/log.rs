@@ -114,7 +114,7 @@ pub fn consume(task: &mut Task, header: &Header, mut each: impl FnMut(&mut Task,
         // SAFETY: the window maps at least a part here; any bytes are a valid one.
         let part = unsafe { *(at as *const Part) };
         let held = u64::from(part.size).saturating_sub(PART_SIZE as u64);
-        let carries = part.role != Role::Content as u8;
+        let carries = !Role::from_u8(part.role).is_some_and(Role::is_reference);
         if part.kind != Kind::Part as u8
             || (part.size as usize) < PART_SIZE
             || part.size as usize > RECORD_MAX

@@ -44,6 +44,7 @@ pub fn call(cx: &mut Cx) {
         }
         Flow::Completed(ret) => {
             ring::finish(cx.task);
+            hooks::objects::note_merge(cx.task);
             ret
         }
         Flow::Replaced => {

@@ -60,6 +60,10 @@ fn after(task: &mut Task, context: &mut UContext) {
                 take_turn(task, &header);
                 signal(task, context, &header);
             }
+            Some(header) if header.kind == Kind::Merge as u8 => {
+                take_turn(task, &header);
+                log::consume(task, &header, |_, _| {});
+            }
             Some(_) => return,
             None => {
                 end(task);

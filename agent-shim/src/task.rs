@@ -38,6 +38,8 @@ pub struct Task {
     pub number: u32,
     /// Thread id as the program sees it.
     pub tid: u32,
+    /// Recording: the running call merged two groups, which is to become an event.
+    pub merged: bool,
     /// Nothing is recorded any more: calls go straight to the kernel.
     pub detached: bool,
     pub state: *mut Process,

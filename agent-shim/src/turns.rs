@@ -34,24 +34,29 @@ pub fn mine(task: &Task) -> &'static Group {
 pub fn acquire(task: &Task) {
     loop {
         let index = root(task.my_slot().group.load(Ordering::Relaxed));
-        let group = group(index);
-        let mut current = match group.turn.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => 0,
-            Err(_) => group.turn.swap(2, Ordering::SeqCst),
-        };
-        while current != 0 {
-            if sys::futex_wait(&group.turn, 2, CHECK_NS) == Err(sys::Errno(110)) && holder_died(group) {
-                break;
-            }
-            current = group.turn.swap(2, Ordering::SeqCst);
-        }
+        take(index, task.slot);
         if root(index) == index {
             task.my_slot().group.store(index, Ordering::Relaxed);
-            group.moved.store(task.slot + 1, Ordering::Relaxed);
             return;
         }
-        unlock(group);
+        unlock(group(index));
     }
+}
+
+/// Locks one entry for the task in `slot`.
+fn take(index: u32, slot: u32) {
+    let group = group(index);
+    let mut current = match group.turn.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst) {
+        Ok(_) => 0,
+        Err(_) => group.turn.swap(2, Ordering::SeqCst),
+    };
+    while current != 0 {
+        if sys::futex_wait(&group.turn, 2, CHECK_NS) == Err(sys::Errno(110)) && holder_died(group) {
+            break;
+        }
+        current = group.turn.swap(2, Ordering::SeqCst);
+    }
+    group.moved.store(slot + 1, Ordering::Relaxed);
 }
 
 /// A process killed in its turn never gives it up; its slot says so.
@@ -85,6 +90,39 @@ pub fn leave_shared(task: &Task) {
         unlock(old);
         acquire(task);
     }
+}
+
+/// Recording: makes one group of the task's own and that of `other`; true when they were two. The
+/// task holds its turn before and after.
+pub fn merge(task: &Task, other: u32) -> bool {
+    let own = root(task.my_slot().group.load(Ordering::Relaxed));
+    if own == root(other) {
+        return false;
+    }
+    // Whoever merges holds no turn while it waits for the right to merge, so nobody waits in a ring.
+    release(task);
+    let lock = &session().merge_lock;
+    while lock.compare_exchange(0, task.slot + 1, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        let holder = lock.load(Ordering::SeqCst);
+        if holder != 0 && slot(holder - 1).owner.load(Ordering::Relaxed) & OWNER_DIED != 0 {
+            let _ = lock.compare_exchange(holder, 0, Ordering::SeqCst, Ordering::SeqCst);
+        }
+        sys::sleep_ns(100_000);
+    }
+    acquire(task);
+    let (own, other) = (root(task.my_slot().group.load(Ordering::Relaxed)), root(other));
+    let merged = own != other;
+    if merged {
+        let (from, into) = (group(own), group(other));
+        take(other, task.slot);
+        into.order.fetch_max(from.order.load(Ordering::SeqCst), Ordering::SeqCst);
+        into.members.fetch_add(from.members.swap(0, Ordering::SeqCst), Ordering::SeqCst);
+        task.my_slot().group.store(other, Ordering::SeqCst);
+        from.merged_into.store(other + 1, Ordering::SeqCst);
+        unlock(from);
+    }
+    lock.store(0, Ordering::SeqCst);
+    merged
 }
 
 /// Recording: the position of the event that happens now.

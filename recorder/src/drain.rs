@@ -303,7 +303,7 @@ fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), Write
     match (Role::from_u8(record[6]), carried) {
         (Some(Role::ContentBytes), Some(bytes)) => writer.content_bytes(content, addr, bytes)?,
         (Some(Role::ContentEnd), _) => writer.content_end(content, addr)?,
-        (Some(Role::Content), _) => push(live, EventPart { role: Role::Content, addr, len, content, bytes: Vec::new() }),
+        (Some(role), _) if role.is_reference() => push(live, EventPart { role, addr, len, content, bytes: Vec::new() }),
         (Some(role), Some(bytes)) => push(live, EventPart { role, addr, len, content, bytes: bytes.to_vec() }),
         _ => live.broken = true,
     }
@@ -315,7 +315,7 @@ fn push(live: &mut Live, part: EventPart) {
     let Some(event) = live.open.as_mut() else { return };
     if let Some(last) = event.parts.last_mut() {
         let joins = last.role == part.role
-            && part.role != Role::Content
+            && !part.role.is_reference()
             && last.addr.wrapping_add(last.len) == part.addr
             && last.len % reenact_abi::event::PART_BYTES_MAX as u64 == 0;
         if joins {

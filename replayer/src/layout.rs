@@ -58,9 +58,14 @@ struct Plan {
     orders: HashMap<u32, (u32, Vec<u64>)>,
     tickets: Vec<u64>,
     contents: BTreeMap<u64, (u64, u64)>,
+    /// Shared objects: place and room.
+    objects: BTreeMap<u64, (u64, u64)>,
     events: u64,
     longest_pause_ns: u64,
 }
+
+/// The largest part of a shared object that replay keeps, in bytes.
+const OBJECT_MAX: u64 = 1 << 36;
 
 fn has_order(header: &Header) -> bool {
     header.flags & flags::UNFINISHED == 0
@@ -72,7 +77,7 @@ fn record_size(event: &Event) -> u64 {
 }
 
 fn part_size(part: &EventPart) -> u64 {
-    if part.role == Role::Content {
+    if part.role.is_reference() {
         return PART_SIZE as u64;
     }
     let mut size = 0;
@@ -93,6 +98,7 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
     let mut groups: HashMap<u32, (BTreeSet<StreamId>, Vec<u64>)> = HashMap::new();
     let mut tickets = Vec::new();
     let mut contents = BTreeMap::new();
+    let mut objects: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     let (mut events, mut longest) = (0, 0);
     reader.for_each(&mut |item| {
         match item {
@@ -107,6 +113,13 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
                 }
                 for part in event.parts.iter().filter(|part| part.role == Role::Content && part.content != 0) {
                     contents.insert(part.content, (0, 0));
+                }
+                for part in event.parts.iter().filter(|part| part.role == Role::Object) {
+                    let room = &mut objects.entry(part.content).or_default().1;
+                    // Only what is mapped needs a place; a write beyond that shows nowhere.
+                    if event.parts.iter().any(|part| part.role == Role::Content) || part.len != 0 {
+                        *room = (*room).max(page_up(part.addr.saturating_add(part.len).min(OBJECT_MAX)));
+                    }
                 }
                 events += 1;
                 measured.bytes += record_size(&event);
@@ -145,7 +158,7 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
         list.sort_unstable();
         orders.insert(id, (index as u32 + 1, list));
     }
-    Ok(Plan { streams, orders, tickets, contents, events, longest_pause_ns: longest })
+    Ok(Plan { streams, orders, tickets, contents, objects, events, longest_pause_ns: longest })
 }
 
 fn page_up(value: u64) -> u64 {
@@ -169,6 +182,10 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
         plan.contents.insert(number, (end, file.size));
         end = page_up(end + file.size);
         files.push((number, file));
+    }
+    for place in plan.objects.values_mut() {
+        place.0 = end;
+        end += place.1;
     }
     let session = Session::create(Mode::Replay, net, end, arena::CONTROL_END)?;
     let memory = |error| LayoutError::Memory(error, end);
@@ -320,6 +337,12 @@ fn push_header(header: &Header, into: &mut Vec<u8>) {
 fn push_part(plan: &Plan, part: &EventPart, more: bool, into: &mut Vec<u8>) {
     if part.role == Role::Content && part.content == 0 {
         raw_part(part.role, 0, part.len, 0, &[], more, into);
+        return;
+    }
+    if part.role == Role::Object {
+        let (at, room) = plan.objects.get(&part.content).copied().unwrap_or_default();
+        let len = part.len.min(room.saturating_sub(part.addr));
+        raw_part(part.role, part.addr, len, at, &[], more, into);
         return;
     }
     if part.role == Role::Content {

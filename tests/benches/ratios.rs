@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reenact_tests::{build, program, script, Finished, Net, Subject};
+use reenact_tests::{build, program, script, Ending, Finished, Net, Subject};
 
 fn main() {
     // cargo passes `--bench` first.
@@ -51,10 +51,14 @@ fn measure(name: &str, rounds: u32, subject: impl Fn() -> Subject) {
     let replay = best(rounds, || {
         recording.replay_with(&["--quiet"], recording.trace())
     });
-    let ratio = |time: Duration| format!("{:.2}", time.as_secs_f64() / native.as_secs_f64());
+    let native = native.expect("the program runs natively").as_secs_f64();
+    let ratio = |time: Option<Duration>| match time {
+        Some(time) => format!("{:.2}", time.as_secs_f64() / native),
+        None => "failed".to_owned(),
+    };
     println!(
         "{name:<28}{:>12.1}{:>10}{:>10}{:>10}{:>10}{:>12}",
-        native.as_secs_f64() * 1000.0,
+        native * 1000.0,
         ratio(record),
         ratio(filtered),
         ratio(unpatched),
@@ -63,6 +67,12 @@ fn measure(name: &str, rounds: u32, subject: impl Fn() -> Subject) {
     );
 }
 
-fn best(rounds: u32, run: impl Fn() -> Finished) -> Duration {
-    (0..rounds).map(|_| run().took).min().unwrap_or_default()
+/// The shortest of some runs, and nothing as soon as one fails: a run that broke off early was not fast.
+fn best(rounds: u32, run: impl Fn() -> Finished) -> Option<Duration> {
+    (0..rounds)
+        .map(|_| Some(run()).filter(|run| run.ending == Ending::Exit(0)))
+        .map(|run| run.map(|run| run.took))
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .min()
 }

@@ -2,13 +2,13 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{self, ContentEntry, Reason, CONTENTS_MAX};
+use reenact_abi::arena::{self, ContentEntry, CONTENTS_MAX};
 use reenact_abi::event::Role;
 use reenact_abi::map;
 
 use crate::sys::{self, Stat};
 use crate::task::{session, Task};
-use crate::{divergence, ring};
+use crate::ring;
 
 /// Files up to this size are taken whole, so that all mappings of one share one content.
 const WHOLE_MAX: u64 = 64 << 20;
@@ -96,23 +96,9 @@ fn whole(task: &mut Task, fd: i32, stat: &Stat, size: u64) -> u64 {
     content
 }
 
-fn send(task: &mut Task, fd: i32, offset: u64, len: u64) -> u64 {
+pub fn send(task: &mut Task, fd: i32, offset: u64, len: u64) -> u64 {
     let content = session().next_content.fetch_add(1, Ordering::Relaxed) + 1;
     let got = ring::part_from_file(task, Role::ContentBytes, 0, fd, offset, len, content);
     ring::reference(task, Role::ContentEnd, got, 0, content);
     content
-}
-
-/// Replay: copies `len` bytes at `from` of the session file into memory of the target.
-pub fn copy_in(task: &mut Task, at: u64, from: u64, len: u64) {
-    let mut done = 0;
-    while done < len {
-        let args = [task.process().arena_fd as u64, at + done, len - done, from + done];
-        // SAFETY: the destination is a mapping of the target made for this content.
-        match sys::check(unsafe { sys::call(crate::nr::PREAD64, args) }) {
-            Ok(0) => divergence::failed(task, Reason::BadLog, from),
-            Ok(got) => done += got,
-            Err(errno) => divergence::failed(task, Reason::System, errno.0 as u64),
-        }
-    }
 }

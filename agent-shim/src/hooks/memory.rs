@@ -10,7 +10,7 @@ use reenact_abi::syscalls::Hook;
 
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem::overlaps_shim;
-use crate::hooks::contents;
+use crate::hooks::{contents, objects};
 use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
@@ -91,9 +91,6 @@ impl Mm {
         }
     }
 
-    fn is_fresh(&self, start: u64, end: u64) -> bool {
-        start >= self.lowest && end <= map::ARENA_END
-    }
 }
 
 pub fn record(cx: &mut Cx) -> Flow {
@@ -217,12 +214,18 @@ fn record_mmap(cx: &mut Cx) -> Flow {
     let [addr, len, prot, flags, fd, offset] = cx.call.args;
     let result = place(addr, len, prot, flags, fd as i32, offset);
     let ret = result.map_or_else(Errno::ret, |at| at as i64);
+    if result.is_ok() && flags & sys::MAP_ANONYMOUS == 0 && flags & sys::MAP_TYPE != sys::MAP_PRIVATE {
+        objects::join(cx.task, fd as i32);
+    }
     record::complete(cx.task, ret);
     if result.is_ok() {
+        let shared = flags & sys::MAP_TYPE != sys::MAP_PRIVATE;
         if flags & sys::MAP_ANONYMOUS == 0 {
-            contents::attach(cx.task, fd as i32, offset, up(len));
-        }
-        if flags & sys::MAP_TYPE != sys::MAP_PRIVATE && prot & sys::PROT_WRITE != 0 {
+            match shared.then(|| objects::of_mapping(cx.task, fd as i32)).flatten() {
+                Some(object) => objects::attach(cx.task, fd as i32, object, offset, up(len)),
+                None => contents::attach(cx.task, fd as i32, offset, up(len)),
+            }
+        } else if shared {
             cx.task.process().shares_memory = true;
         }
     }
@@ -437,29 +440,33 @@ pub fn replay_map(task: &mut Task, header: &Header) {
     map_anonymous(task, at, size, sys::PROT_READ | sys::PROT_WRITE, shared);
     let session_fd = task.process().arena_fd;
     let mut covered = 0;
+    let mut object = None;
     log::consume(task, header, |task, piece| {
-        if piece.is(Role::Content) && piece.part.len != 0 {
+        if piece.is(Role::Object) {
+            // Shared memory: an object of the session that every mapping of this inode leads to.
+            let zone = piece.part.content + piece.part.addr;
+            let flags = sys::MAP_SHARED | sys::MAP_FIXED;
+            let bytes = up(piece.part.len).min(size);
+            // SAFETY: inside the mapping just made.
+            if let Err(errno) = unsafe { sys::mmap(at, bytes, prot, flags, session_fd, zone) } {
+                divergence::failed(task, Reason::System, errno.0 as u64);
+            }
+            (object, covered) = (Some(zone), bytes);
+        } else if let (true, Some(zone)) = (piece.is(Role::Content), object) {
+            objects::refresh(task, zone, piece.part.content + piece.part.addr, piece.part.len);
+        } else if piece.is(Role::Content) && piece.part.len != 0 {
             let bytes = up(piece.part.len).min(size - covered);
-            // Writable shared mappings cannot be backed by the log itself: a copy is.
-            let sharing = if shared == sys::MAP_SHARED && prot & sys::PROT_WRITE != 0 {
-                None
-            } else {
-                Some(sys::MAP_PRIVATE | sys::MAP_FIXED)
-            };
             let from = piece.part.content + piece.part.addr;
-            match sharing {
-                _ if piece.part.content == 0 => {
-                    // SAFETY: the mapping just made.
-                    let _ = unsafe { sys::mprotect(at + covered, bytes, prot) };
+            if piece.part.content == 0 {
+                // All zeroes, as the mapping is already.
+                // SAFETY: the mapping just made.
+                let _ = unsafe { sys::mprotect(at + covered, bytes, prot) };
+            } else {
+                let flags = sys::MAP_PRIVATE | sys::MAP_FIXED;
+                // SAFETY: inside the mapping just made.
+                if let Err(errno) = unsafe { sys::mmap(at + covered, bytes, prot, flags, session_fd, from) } {
+                    divergence::failed(task, Reason::System, errno.0 as u64);
                 }
-                Some(flags) => {
-                    // SAFETY: inside the mapping just made.
-                    let mapped = unsafe { sys::mmap(at + covered, bytes, prot, flags, session_fd, from) };
-                    if let Err(errno) = mapped {
-                        divergence::failed(task, Reason::System, errno.0 as u64);
-                    }
-                }
-                None => contents::copy_in(task, at + covered, from, piece.part.len),
             }
             covered += bytes;
         } else if piece.is(Role::Output) {
@@ -473,13 +480,4 @@ pub fn replay_map(task: &mut Task, header: &Header) {
         // SAFETY: the rest of the mapping just made.
         let _ = unsafe { sys::mmap(at + covered, size - covered, prot, flags, session_fd, BEYOND_END) };
     }
-    if shared == sys::MAP_SHARED && covered != 0 {
-        // SAFETY: the mapping just made.
-        let _ = unsafe { sys::mprotect(at, covered, prot) };
-    }
-}
-
-/// Used by the loader to reserve a place that the address map fixes.
-pub fn claim_if_in_arena(start: u64, len: u64) -> bool {
-    mm().is_fresh(start, start + len)
 }

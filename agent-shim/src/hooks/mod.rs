@@ -11,6 +11,7 @@ pub mod contents;
 pub mod exec;
 pub mod files;
 pub mod memory;
+pub mod objects;
 pub mod output;
 pub mod signal_calls;
 pub mod tasks;

@@ -4,7 +4,7 @@
 use core::sync::atomic::Ordering;
 
 use reenact_abi::arena::{state, Inode};
-use reenact_abi::event::{flags, Header};
+use reenact_abi::event::{flags, Header, Role};
 use reenact_abi::syscalls::{Arg, Hook, Len};
 
 use crate::dispatch::{Cx, Flow};
@@ -12,7 +12,8 @@ use crate::guest_mem::{self, Iovec, Msghdr};
 use crate::nr;
 use crate::sys::{self, Errno};
 use crate::task::{session, slot, Task};
-use crate::{outputs, record, replay, ring};
+use crate::hooks::objects;
+use crate::{log, outputs, record, ring};
 
 /// A writer that holds the lock longer than this while it is dead or stuck loses it.
 const STEAL_NS: u64 = 100_000_000;
@@ -81,9 +82,15 @@ pub fn record(cx: &mut Cx) -> Flow {
     if cx.task.detached {
         return cx.enter();
     }
-    let flag = own_output(target_fd(cx));
+    let fd = target_fd(cx);
+    let flag = own_output(fd);
     if flag == 0 {
-        return cx.enter();
+        let flow = cx.enter();
+        let Flow::Return(ret) = flow else { return flow };
+        record::complete(cx.task, ret);
+        outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &outputs::Before::default());
+        objects::note_write(cx, fd as i32, ret);
+        return Flow::Completed(ret);
     }
     if cx.row.hook == Hook::Transfer {
         // Bytes that never pass through the program's memory could not be printed by replay. Every
@@ -119,7 +126,17 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
             sys::futex_wake(word, u32::MAX >> 1);
         }
     }
-    replay::outputs(cx.task, header);
+    let mut object = None;
+    log::consume(cx.task, header, |_, piece| {
+        if piece.is(Role::Output) {
+            piece.put_back();
+        } else if piece.is(Role::Object) {
+            object = Some((piece.part.content + piece.part.addr, piece.part.len));
+        }
+    });
+    if let Some((zone, len)) = object {
+        objects::replay_write(cx, zone, len);
+    }
     Flow::Completed(header.ret)
 }
 

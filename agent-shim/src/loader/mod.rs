@@ -221,10 +221,8 @@ fn enter(task: &mut Task, sp: u64, entry: u64) -> ! {
     let process = task.process();
     drop_kernel_mappings();
     sys::sigprocmask(sys::SIG_SETMASK, signals::real_mask(task.mask));
-    if session().reserved & 1 == 0 {
-        net::allow_tsc(false);
-        net::trap_cpuid(true);
-    }
+    net::allow_tsc(false);
+    net::trap_cpuid(true);
     if net::arm(process.net).is_err() {
         warn!("reenact: the kernel refuses to catch system calls; the program runs unrecorded");
         net::allow_tsc(true);

@@ -100,7 +100,8 @@ pub struct Session {
     pub next_process: AtomicU32,
     pub next_task: AtomicU32,
     pub next_group: AtomicU32,
-    pub reserved: u32,
+    /// Serialises merges of groups: the holder's slot plus one, or 0.
+    pub merge_lock: AtomicU32,
     pub next_content: AtomicU64,
     /// The run's own standard output and error (recording: to recognise them; ino 0: not followed).
     pub stdout: Inode,
@@ -249,6 +250,11 @@ pub struct Slot {
     pub group: AtomicU32,
     /// Times that events were lost because nobody drained.
     pub gaps: AtomicU32,
+    /// CLOCK_MONOTONIC since which a signal waits for the task to make a call; 0: none.
+    pub signal_since_ns: AtomicU64,
+    /// Replay: the signal that the replayer is to end the process with; 0: none.
+    pub end_by: AtomicU32,
+    pub reserved2: u32,
     /// Over execve: 1, ignored signals, blocked signals, thread id as the program sees it.
     pub reserved: [u64; 4],
     /// Path of the running program, NUL-terminated.
@@ -289,18 +295,17 @@ pub struct ContentEntry {
     pub reserved2: u64,
 }
 
-/// An inode that some recorded process maps shared and writable.
+/// Recording: an inode that some recorded process maps shared and may write.
 #[repr(C)]
 pub struct InodeEntry {
     /// 0 free, 1 being written, 2 ready.
     pub state: AtomicU32,
-    /// Index of the group whose tasks map it.
+    /// Index of a group whose tasks map it.
     pub group: AtomicU32,
     pub dev: AtomicU64,
     pub ino: AtomicU64,
-    /// Replay: offset in the session file of the object behind the mapping, and its room.
-    pub offset: AtomicU64,
-    pub len: AtomicU64,
+    /// Recording-wide number of the object.
+    pub object: AtomicU64,
 }
 
 /// One task's log in a replay session; the table is sorted by (process, task).

@@ -193,6 +193,9 @@ pub enum Role {
     ContentBytes = 5,
     /// Content number `content` is complete with `addr` bytes.
     ContentEnd = 6,
+    /// `len` bytes at offset `addr` of shared object number `content`: of a mapping, what is mapped;
+    /// of a write, where its bytes went; of a truncation, `len` is 0 and `addr` the new size.
+    Object = 7,
 }
 
 impl Role {
@@ -203,7 +206,18 @@ impl Role {
         Role::Content,
         Role::ContentBytes,
         Role::ContentEnd,
+        Role::Object,
     ];
+
+    /// Refers to bytes elsewhere: no payload follows, whatever `len` says.
+    pub const fn is_reference(self) -> bool {
+        matches!(self, Role::Content | Role::Object)
+    }
+
+    /// May stand in an event of a trace; the others only travel in rings.
+    pub const fn in_trace(self) -> bool {
+        !matches!(self, Role::ContentBytes | Role::ContentEnd)
+    }
 
     pub fn from_u8(value: u8) -> Option<Role> {
         Self::ALL.iter().copied().find(|role| *role as u8 == value)

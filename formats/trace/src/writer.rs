@@ -205,7 +205,7 @@ pub(crate) fn check_event(event: &Event) -> Result<(), String> {
     for part in &event.parts {
         let expected = match part.role {
             Role::Output | Role::Data | Role::Input => part.len,
-            Role::Content => 0,
+            Role::Content | Role::Object => 0,
             Role::ContentBytes | Role::ContentEnd => {
                 return Err("a content's bytes are no part of an event".into())
             }

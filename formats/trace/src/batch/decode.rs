@@ -243,7 +243,9 @@ impl<'a> Reading<'a> {
         let addr = self.col(Col::Addr).delta(expected.addr)?;
         let len = self.col(Col::Len).delta(expected.len)?;
         let content = self.col(Col::Content).delta(expected.content)?;
-        let payload = if tagged & (CHUNKED | WORDS) == 0 && role == Role::Content as u8 {
+        let known = Role::from_u8(role);
+        let reference = known.is_some_and(Role::is_reference);
+        let payload = if tagged & (CHUNKED | WORDS) == 0 && reference {
             PartPayload::None
         } else {
             *bytes_left = bytes_left
@@ -252,7 +254,7 @@ impl<'a> Reading<'a> {
             self.payload(tagged, len, expected)?
         };
         Ok(RawPart {
-            role: Role::from_u8(role).filter(|_| role < Role::ContentBytes as u8),
+            role: known.filter(|role| role.in_trace()),
             addr,
             len,
             content,

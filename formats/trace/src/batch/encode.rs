@@ -197,7 +197,7 @@ impl Batch {
         if !part.chunks.is_empty() {
             role |= CHUNKED;
             self.col(Col::Chunks).raw(part.chunks.as_flattened());
-        } else if part.role != Role::Content as u8 {
+        } else if !Role::from_u8(part.role).is_some_and(Role::is_reference) {
             let count = part.inline.len() / 8;
             let differences = || words.iter().zip(expected.words).take(count);
             let coded = |(word, was): (&u64, u64)| zigzag(word.wrapping_sub(was));

@@ -1,0 +1,192 @@
+//! Shared objects: files (and memfds, and /dev/shm) that recorded processes map shared and may write.
+//!
+//! What one process stores there another loads without a call, so all that map one object take
+//! turns; and what is written through a descriptor shows in the mappings, so replay keeps the
+//! object in the session file, where every mapping of it leads.
+
+use core::sync::atomic::Ordering;
+
+use reenact_abi::arena::{self, InodeEntry, INODES_MAX};
+use reenact_abi::event::{Header, Kind, Role};
+use reenact_abi::map;
+
+use crate::dispatch::Cx;
+use crate::guest_mem::{self, Iovec};
+use crate::hooks::contents;
+use crate::nr;
+use crate::sys::{self, Stat};
+use crate::task::{session, Task};
+use crate::{record, ring, turns};
+
+const FREE: u32 = 0;
+const BUSY: u32 = 1;
+const READY: u32 = 2;
+const PROBES: usize = 64;
+
+fn entry(index: usize) -> &'static InodeEntry {
+    // SAFETY: the table is part of the control mapping; the index is in bounds.
+    unsafe { &*((map::CONTROL + arena::INODES) as *const InodeEntry).add(index % INODES_MAX) }
+}
+
+fn start(stat: &Stat) -> usize {
+    ((stat.dev ^ stat.ino).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
+}
+
+/// The entry of an inode, if some recorded process maps it.
+fn known(stat: &Stat) -> Option<&'static InodeEntry> {
+    for probe in 0..PROBES {
+        let entry = entry(start(stat).wrapping_add(probe));
+        match entry.state.load(Ordering::Acquire) {
+            FREE => return None,
+            READY if entry.dev.load(Ordering::Relaxed) == stat.dev && entry.ino.load(Ordering::Relaxed) == stat.ino => {
+                return Some(entry);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn regular(fd: i32) -> Option<Stat> {
+    sys::fstat(fd).ok().filter(|stat| stat.mode & sys::S_IFMT == sys::S_IFREG)
+}
+
+/// May the descriptor write? A read-only mapping of a file that nobody of ours writes is content.
+fn writable(fd: i32) -> bool {
+    const F_GETFL: u64 = 3;
+    const O_ACCMODE: i64 = 3;
+    // SAFETY: no memory is touched.
+    let flags = unsafe { sys::call(nr::FCNTL, [fd as u64, F_GETFL]) };
+    flags >= 0 && flags & O_ACCMODE != 0
+}
+
+/// A shared mapping of `fd` was made: its mappers are one group from here on.
+pub fn join(task: &mut Task, fd: i32) {
+    if task.detached {
+        return;
+    }
+    let Some(stat) = regular(fd) else { return };
+    let own = turns::root(task.my_slot().group.load(Ordering::Relaxed));
+    if let Some(entry) = known(&stat) {
+        if turns::merge(task, entry.group.load(Ordering::Relaxed)) {
+            task.merged = true;
+        }
+        task.process().shares_memory = true;
+    } else if writable(fd) {
+        claim(&stat, own);
+        task.process().shares_memory = true;
+    }
+}
+
+fn claim(stat: &Stat, group: u32) {
+    for probe in 0..PROBES {
+        let entry = entry(start(stat).wrapping_add(probe));
+        if entry.state.compare_exchange(FREE, BUSY, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            entry.dev.store(stat.dev, Ordering::Relaxed);
+            entry.ino.store(stat.ino, Ordering::Relaxed);
+            entry.group.store(group, Ordering::Relaxed);
+            let object = session().next_content.fetch_add(1, Ordering::Relaxed) + 1;
+            entry.object.store(object, Ordering::Relaxed);
+            entry.state.store(READY, Ordering::Release);
+            return;
+        }
+    }
+}
+
+/// The object number behind a shared mapping, if it is one.
+pub fn of_mapping(task: &Task, fd: i32) -> Option<u64> {
+    if task.detached {
+        return None;
+    }
+    known(&regular(fd)?).map(|entry| entry.object.load(Ordering::Relaxed))
+}
+
+/// Adds to the current mmap event what it maps, and what that holds now.
+pub fn attach(task: &mut Task, fd: i32, object: u64, offset: u64, len: u64) {
+    let Some(stat) = regular(fd) else { return };
+    let held = (stat.size.max(0) as u64).saturating_sub(offset).min(len);
+    let content = if held == 0 { 0 } else { contents::send(task, fd, offset, held) };
+    ring::reference(task, Role::Object, offset, held, object);
+    if held != 0 {
+        ring::reference(task, Role::Content, 0, held, content);
+    }
+}
+
+/// A merge that the current call brought about, as an event of its own behind it.
+pub fn note_merge(task: &mut Task) {
+    if core::mem::take(&mut task.merged) {
+        record::event(task, Header { kind: Kind::Merge as u8, ..Header::default() });
+    }
+}
+
+/// Adds to the event of a successful write where in a shared object its bytes went.
+pub fn note_write(cx: &mut Cx, fd: i32, ret: i64) {
+    if cx.task.detached || ret <= 0 {
+        return;
+    }
+    let Some(stat) = regular(fd) else { return };
+    let Some(entry) = known(&stat) else { return };
+    let object = entry.object.load(Ordering::Relaxed);
+    let args = cx.call.args;
+    let offset = match cx.call.nr {
+        nr::PWRITE64 | nr::PWRITEV | nr::PWRITEV2 if args[3] != u64::MAX => args[3],
+        // SAFETY: no memory is touched.
+        _ => unsafe { sys::call(nr::LSEEK, [fd as u64, 0, 1]) as u64 }.wrapping_sub(ret as u64),
+    };
+    ring::reference(cx.task, Role::Object, offset, ret as u64, object);
+}
+
+/// Adds to the event of a successful truncation which shared object became that long.
+pub fn note_truncate(cx: &mut Cx, fd: i32, size: u64) {
+    if cx.task.detached {
+        return;
+    }
+    let Some(entry) = regular(fd).and_then(|stat| known(&stat)) else { return };
+    ring::reference(cx.task, Role::Object, size, 0, entry.object.load(Ordering::Relaxed));
+}
+
+/// Replay: the object holds what the file held when this mapping was recorded.
+pub fn refresh(task: &Task, zone: u64, from: u64, len: u64) {
+    let mut block = [0u8; 4096];
+    let mut done = 0;
+    while done < len {
+        let want = (len - done).min(4096) as usize;
+        let got = sys::pread(task.process().arena_fd, &mut block[..want], from + done).unwrap_or(0);
+        if got == 0 {
+            return;
+        }
+        put(task, zone + done, block.as_ptr() as u64, got as u64);
+        done += got as u64;
+    }
+}
+
+/// Replay: writes memory to the session file.
+fn put(task: &Task, offset: u64, from: u64, len: u64) {
+    // SAFETY: the kernel reads the memory and reports what it cannot read.
+    unsafe { sys::call(nr::PWRITE64, [task.process().arena_fd as u64, from, len, offset]) };
+}
+
+/// Replay: bytes that a call wrote through a descriptor show in the mappings of the object.
+pub fn replay_write(cx: &Cx, zone: u64, len: u64) {
+    use reenact_abi::syscalls::{Arg, Len};
+    let mut left = len;
+    for (index, arg) in cx.shape.args.iter().enumerate() {
+        let at = cx.call.args[index];
+        match *arg {
+            Arg::In(Len::Arg(_)) => {
+                put(cx.task, zone, at, left);
+                return;
+            }
+            Arg::IovecIn(count) => {
+                for vector in 0..cx.call.args[count as usize % 6].min(1024) {
+                    let Ok(vector) = guest_mem::get::<Iovec>(at + vector * 16) else { return };
+                    let take = vector.len.min(left);
+                    put(cx.task, zone + (len - left), vector.base, take);
+                    left -= take;
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+}
