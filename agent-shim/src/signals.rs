@@ -139,7 +139,11 @@ pub fn fault(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UContex
         }
         if signal == trap::SIGTRAP {
             // A breakpoint lies behind us: returning would not hit it again.
-            raise(signal);
+            if task.recording() {
+                raise(signal);
+            } else {
+                replay::end_by(task, signal);
+            }
         }
     }
 }

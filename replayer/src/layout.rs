@@ -341,7 +341,9 @@ fn push_part(plan: &Plan, part: &EventPart, more: bool, into: &mut Vec<u8>) {
     }
     if part.role == Role::Object {
         let (at, room) = plan.objects.get(&part.content).copied().unwrap_or_default();
-        let len = part.len.min(room.saturating_sub(part.addr));
+        let left = room.saturating_sub(part.addr);
+        // A truncation cuts off everything behind it.
+        let len = if part.len == 0 { left } else { part.len.min(left) };
         raw_part(part.role, part.addr, len, at, &[], more, into);
         return;
     }

@@ -157,12 +157,38 @@ fn watch(layout: &Layout, pace: Pace) {
         if done != seen {
             (seen, since) = (done, Instant::now());
         }
+        end_as_asked(session);
         let stopped = header.state.load(Ordering::SeqCst) != state::OPEN;
         if stopped || (since.elapsed() > patience && pace.num == 0) || since.elapsed() > patience * 1000 {
             header.state.store(state::STOPPED, Ordering::SeqCst);
             end_all(session);
         }
-        std::thread::sleep(if stopped { Duration::from_millis(1) } else { Duration::from_micros(500) });
+        wait_for_work(session);
+    }
+}
+
+/// Sleeps until a process asks to be ended, or half a millisecond.
+fn wait_for_work(session: &Session) {
+    let word = &session.header().wake;
+    let seen = word.load(Ordering::SeqCst);
+    let timeout = libc::timespec { tv_sec: 0, tv_nsec: 500_000 };
+    // SAFETY: the kernel reads the word and the timeout.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, seen, &timeout, 0, 0) };
+}
+
+/// Processes whose recorded ones were killed cannot do that to themselves: they are confined.
+fn end_as_asked(session: &Session) {
+    for index in 0..SLOTS_MAX {
+        let slot = session.slot(index);
+        let (signal, pid) = (slot.end_by.load(Ordering::SeqCst) as i32, slot.pid.load(Ordering::SeqCst) as i32);
+        if signal != 0 && pid > 1 {
+            slot.end_by.store(0, Ordering::SeqCst);
+            // SAFETY: a process of this replay that waits to be ended.
+            unsafe {
+                libc::kill(pid, signal);
+                libc::kill(pid, libc::SIGKILL);
+            }
+        }
     }
 }
 

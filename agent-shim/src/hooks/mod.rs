@@ -60,9 +60,9 @@ pub fn record(cx: &mut Cx) -> Flow {
         | Hook::Readlinkat
         | Hook::PathExe => files::record(cx),
         Hook::Write | Hook::Transfer => output::record(cx),
+        Hook::Truncate => objects::record(cx),
         Hook::Wait4
         | Hook::Waitid
-        | Hook::Truncate
         | Hook::Mount
         | Hook::Socketpair
         | Hook::Pipe
@@ -113,6 +113,7 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
             signal_calls::replay(cx, header)
         }
         Hook::Write | Hook::Transfer => output::replay(cx, header),
+        Hook::Truncate => objects::replay(cx, header),
         Hook::SigmaskArg
         | Hook::None
         | Hook::Open
@@ -132,7 +133,6 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
         | Hook::PathExe
         | Hook::Wait4
         | Hook::Waitid
-        | Hook::Truncate
         | Hook::Mount
         | Hook::Socketpair
         | Hook::Pipe

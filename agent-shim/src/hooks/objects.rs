@@ -10,13 +10,13 @@ use reenact_abi::arena::{self, InodeEntry, INODES_MAX};
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_abi::map;
 
-use crate::dispatch::Cx;
+use crate::dispatch::{Cx, Flow};
 use crate::guest_mem::{self, Iovec};
 use crate::hooks::contents;
 use crate::nr;
 use crate::sys::{self, Stat};
 use crate::task::{session, Task};
-use crate::{record, ring, turns};
+use crate::{log, record, ring, turns};
 
 const FREE: u32 = 0;
 const BUSY: u32 = 1;
@@ -106,7 +106,7 @@ pub fn attach(task: &mut Task, fd: i32, object: u64, offset: u64, len: u64) {
     let Some(stat) = regular(fd) else { return };
     let held = (stat.size.max(0) as u64).saturating_sub(offset).min(len);
     let content = if held == 0 { 0 } else { contents::send(task, fd, offset, held) };
-    ring::reference(task, Role::Object, offset, held, object);
+    ring::reference(task, Role::Object, offset, len, object);
     if held != 0 {
         ring::reference(task, Role::Content, 0, held, content);
     }
@@ -164,6 +164,37 @@ pub fn refresh(task: &Task, zone: u64, from: u64, len: u64) {
 fn put(task: &Task, offset: u64, from: u64, len: u64) {
     // SAFETY: the kernel reads the memory and reports what it cannot read.
     unsafe { sys::call(nr::PWRITE64, [task.process().arena_fd as u64, from, len, offset]) };
+}
+
+/// ftruncate and its kin: what is cut off is zero when the file grows again.
+pub fn record(cx: &mut Cx) -> Flow {
+    let flow = cx.enter();
+    let Flow::Return(ret) = flow else { return flow };
+    record::complete(cx.task, ret);
+    let args = cx.call.args;
+    if ret == 0 && cx.call.nr == nr::FTRUNCATE {
+        note_truncate(cx, args[0] as i32, args[1]);
+    }
+    Flow::Completed(ret)
+}
+
+pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
+    let mut cut = None;
+    log::consume(cx.task, header, |_, piece| {
+        if piece.is(Role::Object) {
+            cut = Some((piece.part.content + piece.part.addr, piece.part.len));
+        }
+    });
+    if let Some((zone, len)) = cut {
+        let zeroes = [0u8; 4096];
+        let mut done = 0;
+        while done < len {
+            let take = (len - done).min(4096);
+            put(cx.task, zone + done, zeroes.as_ptr() as u64, take);
+            done += take;
+        }
+    }
+    Flow::Completed(header.ret)
 }
 
 /// Replay: bytes that a call wrote through a descriptor show in the mappings of the object.

@@ -406,6 +406,7 @@ fn first_steps(task: &mut Task, child: &Child) {
             Header { kind: Kind::TaskStart as u8, ret: i64::from(task.tid), ..Header::default() },
         );
     } else {
+        register(task);
         if !log::open(task) {
             divergence::failed(task, Reason::EndOfStream, 0);
         }
@@ -417,7 +418,6 @@ fn first_steps(task: &mut Task, child: &Child) {
         replay::take_turn(task, &header);
         log::consume(task, &header, |_, _| {});
         task.tid = header.ret as u32;
-        register(task);
     }
     if child.set_tid != 0 {
         let _ = guest_mem::put(child.set_tid, task.tid);

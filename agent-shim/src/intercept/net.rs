@@ -87,24 +87,27 @@ const RET_TRAP: u32 = 0x0003_0000;
 const AT_IP_LOW: u32 = 8;
 const AT_IP_HIGH: u32 = 12;
 
-fn install_filter() -> sys::Result<()> {
+/// Instructions that let calls from the shim's text through to what follows, and trap the rest.
+/// The kernel reports the address behind the instruction, so the range shifts by one byte.
+fn only_from_shim() -> [Filter; 6] {
     let (begin, len) = arch::text_range();
-    // The kernel reports the address behind the instruction, so the range shifts by one byte.
-    let program = [
+    [
         Filter { code: LOAD_WORD, jump_true: 0, jump_false: 0, k: AT_IP_HIGH },
-        Filter { code: JUMP_EQ, jump_true: 0, jump_false: 4, k: 0 },
+        Filter { code: JUMP_EQ, jump_true: 0, jump_false: 3, k: 0 },
         Filter { code: LOAD_WORD, jump_true: 0, jump_false: 0, k: AT_IP_LOW },
-        Filter { code: JUMP_GE, jump_true: 0, jump_false: 2, k: begin as u32 + 1 },
-        Filter { code: JUMP_GE, jump_true: 1, jump_false: 0, k: (begin + len) as u32 + 1 },
-        Filter { code: RETURN, jump_true: 0, jump_false: 0, k: RET_ALLOW },
+        Filter { code: JUMP_GE, jump_true: 0, jump_false: 1, k: begin as u32 + 1 },
+        Filter { code: JUMP_GE, jump_true: 0, jump_false: 1, k: (begin + len) as u32 + 1 },
         Filter { code: RETURN, jump_true: 0, jump_false: 0, k: RET_TRAP },
-    ];
+    ]
+}
+
+fn load_filter(filters: &[Filter]) -> sys::Result<()> {
     #[repr(C)]
     struct Program {
         len: u16,
         filter: *const Filter,
     }
-    let fprog = Program { len: program.len() as u16, filter: program.as_ptr() };
+    let fprog = Program { len: filters.len() as u16, filter: filters.as_ptr() };
     let args = [SECCOMP_SET_MODE_FILTER, 0, &raw const fprog as u64];
     // SAFETY: the kernel copies the filter.
     match check(unsafe { call(nr::SECCOMP, args) }) {
@@ -118,4 +121,74 @@ fn install_filter() -> sys::Result<()> {
             }
         }
     }
+}
+
+fn install_filter() -> sys::Result<()> {
+    let mut program = [Filter { code: RETURN, jump_true: 0, jump_false: 0, k: RET_ALLOW }; 7];
+    program[..6].copy_from_slice(&only_from_shim());
+    load_filter(&program)
+}
+
+/// Calls that a replaying shim makes; nothing else reaches the kernel, whatever a trace's code does.
+const REPLAY_CALLS: &[u64] = &[
+    nr::RT_SIGRETURN, nr::FUTEX, nr::PREAD64, nr::PWRITE64, nr::MMAP, nr::MUNMAP, nr::MPROTECT, nr::MREMAP,
+    nr::MADVISE, nr::MINCORE, nr::CLOCK_GETTIME, nr::NANOSLEEP, nr::RT_SIGPROCMASK, nr::RT_SIGACTION,
+    nr::SIGALTSTACK, nr::ARCH_PRCTL, nr::SET_ROBUST_LIST, nr::GETTID, nr::GETPID, nr::PRCTL, nr::CLONE,
+    nr::EXECVEAT, nr::EXIT, nr::EXIT_GROUP,
+];
+
+/// Offsets of the low and high half of argument `index` in `struct seccomp_data`.
+const fn argument(index: u32) -> (u32, u32) {
+    (16 + index * 8, 20 + index * 8)
+}
+
+/// Confines a replay, and all that it starts, to memory and tasks of its own: a trace carries code
+/// that nobody has vouched for. Writing goes to descriptors 1 and 2, limits are its own, and new
+/// tasks get no namespaces; no file can be opened and no signal sent.
+pub fn confine() -> sys::Result<()> {
+    const NEW_NAMESPACES: u32 = 0x7e02_0000;
+    const RET_KILL: u32 = 0x8000_0000;
+    const AT_NR: u32 = 0;
+    const JUMP_ANY: u16 = 0x45;
+    let op = |code, jump_true, jump_false, k| Filter { code, jump_true, jump_false, k };
+    let mut program = [op(RETURN, 0, 0, RET_KILL); 96];
+    program[..6].copy_from_slice(&only_from_shim());
+    let mut at = 6;
+    let mut push = |filters: &[Filter]| {
+        program[at..at + filters.len()].copy_from_slice(filters);
+        at += filters.len();
+    };
+    push(&[op(LOAD_WORD, 0, 0, AT_NR)]);
+    // write: descriptors 1 and 2 only.
+    push(&[
+        op(JUMP_EQ, 0, 4, nr::WRITE as u32),
+        op(LOAD_WORD, 0, 0, argument(0).0),
+        op(JUMP_EQ, 1, 0, 1),
+        op(JUMP_EQ, 0, 1, 2),
+        op(RETURN, 0, 0, RET_ALLOW),
+        op(LOAD_WORD, 0, 0, AT_NR),
+    ]);
+    // prlimit64: its own limits only.
+    push(&[
+        op(JUMP_EQ, 0, 3, nr::PRLIMIT64 as u32),
+        op(LOAD_WORD, 0, 0, argument(0).0),
+        op(JUMP_EQ, 0, 1, 0),
+        op(RETURN, 0, 0, RET_ALLOW),
+        op(LOAD_WORD, 0, 0, AT_NR),
+    ]);
+    // clone: without new namespaces. A number that fell through from above matches nothing here.
+    push(&[
+        op(JUMP_EQ, 0, 3, nr::CLONE as u32),
+        op(LOAD_WORD, 0, 0, argument(0).0),
+        op(JUMP_ANY, 0, 1, NEW_NAMESPACES),
+        op(RETURN, 0, 0, RET_KILL),
+        op(LOAD_WORD, 0, 0, AT_NR),
+    ]);
+    for number in REPLAY_CALLS {
+        push(&[op(JUMP_EQ, 0, 1, *number as u32), op(RETURN, 0, 0, RET_ALLOW)]);
+    }
+    push(&[op(RETURN, 0, 0, RET_KILL)]);
+    // SAFETY: sets a flag of the task.
+    unsafe { call(nr::PRCTL, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]) };
+    load_filter(&program[..at])
 }

@@ -194,6 +194,9 @@ fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
             let launch_path = &launch.path[..launch.path_len];
             ring::part(task, Role::Data, 1, launch_path.as_ptr() as u64, launch_path.len() as u64, 0);
             ring::finish(task);
+            if fresh && net::install(task.process().net).is_err() {
+                warn!("reenact: the kernel refuses a seccomp filter; the program runs unrecorded");
+            }
             enter(task, built.0.sp, entry)
         }
         Err(errno) => {
@@ -404,6 +407,9 @@ fn replay_image(task: &mut Task) -> ! {
     }
     (task.at, task.events) = (at, events);
     tasks::register(task);
+    if at == 0 && net::confine().is_err() {
+        crate::divergence::failed(task, reenact_abi::arena::Reason::System, 1);
+    }
     // Children are waited for by the log, not by the kernel.
     let ignore = SigAction { handler: sys::SIG_IGN, ..SigAction::DEFAULT };
     let _ = sys::sigaction(signals::SIGCHLD, Some(&ignore));
