@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod arch;
+mod checksum;
 mod dispatch;
 mod divergence;
 mod guest_mem;

@@ -60,6 +60,9 @@ fn after(task: &mut Task, context: &mut UContext) {
                 take_turn(task, &header);
                 signal(task, context, &header);
             }
+            Some(header) if header.kind == Kind::Preempt as u8 => {
+                divergence::report(task, Reason::Preempted, &header, &Header::default(), 0)
+            }
             Some(header) if header.kind == Kind::Merge as u8 => {
                 take_turn(task, &header);
                 log::consume(task, &header, |_, _| {});

@@ -100,6 +100,51 @@ fn fpstate_size(context: &UContext) -> u64 {
     unsafe { frame::fpstate_size(context.regs.fpstate) }
 }
 
+/// A signal waits at most this long for the task to make a call.
+const HURRY_NS: u64 = 10_000_000;
+const OWN_TIMER: u64 = 0x5245_454e_4143_5421;
+
+/// A signal came while the target computes: should no call come soon, a timer interrupts it.
+pub fn hurry(task: &mut Task) {
+    const SIGEV_THREAD_ID: u32 = 4;
+    if task.timer == 0 {
+        let mut event = [0u64; 8];
+        event[0] = OWN_TIMER;
+        event[1] = u64::from(trap::SIGSYS) | u64::from(SIGEV_THREAD_ID) << 32;
+        event[2] = u64::from(sys::gettid());
+        let mut id = 0u32;
+        let args = [1, event.as_ptr() as u64, &raw mut id as u64];
+        // SAFETY: the kernel reads the event and writes the id.
+        if unsafe { sys::call(crate::nr::TIMER_CREATE, args) } < 0 {
+            return;
+        }
+        task.timer = id + 1;
+    }
+    let due = [0u64, 0, 0, HURRY_NS];
+    // SAFETY: the kernel reads one itimerspec.
+    unsafe { sys::call(crate::nr::TIMER_SETTIME, [u64::from(task.timer - 1), 0, due.as_ptr() as u64, 0]) };
+}
+
+/// Did our own timer send this?
+pub fn is_own_timer(info: &SigInfo) -> bool {
+    info.bytes[24..32] == OWN_TIMER.to_le_bytes()
+}
+
+/// The task computes on while a signal waits: it is delivered where the task stands.
+pub fn interrupt(task: &mut Task, context: &mut UContext) {
+    if task.pending.load(Ordering::Acquire) == 0 || trap::in_shim(context.regs.rip) {
+        return;
+    }
+    let regs = &context.regs;
+    record::event(
+        task,
+        Header { kind: Kind::Preempt as u8, rip: regs.rip, rsp: regs.rsp, args: [regs.rax, regs.rbx, regs.rcx, regs.rdx, regs.rsi, regs.rdi], ..Header::default() },
+    );
+    let signal = task.pending.swap(0, Ordering::AcqRel);
+    deliver_one(task, context, signal, false);
+    context.mask = real_mask(task.mask);
+}
+
 /// Sends a signal to the running task.
 pub fn raise(signal: u32) {
     let ids = [u64::from(sys::getpid()), u64::from(sys::gettid()), u64::from(signal)];
@@ -244,7 +289,16 @@ fn copy_fpstate(from: u64, to: u64, size: u64) -> bool {
     }
     // SAFETY: `to` is the target's stack, or faults and ends the copy.
     let left = unsafe { crate::arch::copy(to, from, take as usize) };
-    left == 0
+    if left != 0 {
+        return false;
+    }
+    if take > FXSAVE_SIZE {
+        // Which components are in their initial state is the CPU's affair and differs from run to
+        // run; all of them were stored, so all may be called in use.
+        let features = guest_mem::get::<u64>(from + frame::FEATURES).unwrap_or(3);
+        return guest_mem::put(to + XSAVE_HEADER, features).is_ok();
+    }
+    true
 }
 
 /// A handler starts with the initial floating-point state.

@@ -38,6 +38,8 @@ pub struct Task {
     pub number: u32,
     /// Thread id as the program sees it.
     pub tid: u32,
+    /// Recording: a timer of the kernel's that hurries a waiting signal, plus one; 0: none yet.
+    pub timer: u32,
     /// Recording: the running call merged two groups, which is to become an event.
     pub merged: bool,
     /// Nothing is recorded any more: calls go straight to the kernel.
@@ -84,6 +86,8 @@ pub struct Process {
     /// The running program, as /proc/self/exe names it.
     pub exe: [u8; 4096],
     pub exe_len: usize,
+    /// Memory of ours that execve leaves in the parent of a vfork child: start and bytes.
+    pub left_behind: (u64, u64),
     /// Replay: tasks of this process that live, and those of them whose recorded stream has ended.
     pub live: AtomicU32,
     pub parked: AtomicU32,
@@ -94,6 +98,10 @@ pub struct Process {
 /// Room for the shim's own stack and state at the start of each block.
 const STATE: u64 = 4096;
 const _: () = assert!(core::mem::size_of::<Task>() <= STATE as usize);
+
+/// The end of each stack where the kernel puts its frames is used for nothing else: XSAVE leaves holes
+/// in a frame, which targets see in the frames that we copy for them, and untouched holes are zero.
+pub const FRAMES_ROOM: u64 = 32 * 1024;
 
 /// Process blocks: more than one only while vfork children run.
 const PROCESS_STRIDE: u64 = 8192;
@@ -237,6 +245,7 @@ impl Process {
             unsafe {
                 if (*at).used.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
                     core::ptr::copy_nonoverlapping(self as *const Process, at, 1);
+                    (*at).left_behind = (0, 0);
                     (*at).live.store(1, Ordering::Relaxed);
                     (*at).parked.store(0, Ordering::Relaxed);
                     return Some(at);
@@ -246,7 +255,16 @@ impl Process {
         None
     }
 
-    pub fn release(&self) {
+    pub fn drop_left_behind(&mut self) {
+        let (at, len) = core::mem::take(&mut self.left_behind);
+        if len != 0 {
+            // SAFETY: mapped by execve's preparation, which is over.
+            let _ = unsafe { sys::munmap(at, len) };
+        }
+    }
+
+    pub fn release(&mut self) {
+        self.drop_left_behind();
         self.used.store(0, Ordering::SeqCst);
     }
 

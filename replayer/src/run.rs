@@ -212,6 +212,9 @@ fn judge(reader: &Reader, layout: &Layout) -> Outcome {
         let where_ = format!("process {}, event {}", report.process, report.event);
         return match reason {
             Reason::BadLog => Outcome::Corrupt(format!("{where_}: the trace contradicts itself")),
+            Reason::Preempted => Outcome::Incomplete(format!(
+                "{where_}: a signal interrupted the program between two calls, which this version cannot re-enact"
+            )),
             Reason::System => {
                 let error = io::Error::from_raw_os_error(report.detail as i32);
                 Outcome::SetUp(format!("{where_}: {error}"))
@@ -248,10 +251,10 @@ fn describe(reason: Reason, report: &Report) -> String {
         Reason::Result => "a call that replay executes gave another result",
         Reason::EndOfStream => "the recorded task ended here, but the replayed one goes on",
         Reason::Fault => "the program faulted differently",
-        Reason::Checksum => "memory differs",
+        Reason::Checksum => return format!("memory at {:#x} differs at the end of the process", report.detail),
         Reason::Hang => "the program does not reach the next recorded event",
         Reason::Order => "an event that others wait for never came",
-        Reason::None | Reason::BadLog | Reason::System => "unknown",
+        Reason::None | Reason::BadLog | Reason::System | Reason::Preempted => "unknown",
     }
     .to_owned()
 }

@@ -113,6 +113,8 @@ pub struct SignalFrame {
 const FP_XSTATE_MAGIC1: u32 = 0x4650_5853;
 /// Offsets in the FXSAVE image: software-reserved bytes, and the XSAVE header behind it.
 const SW_RESERVED: u64 = 464;
+/// Where the software-reserved bytes name the components that the kernel stored.
+pub const FEATURES: u64 = SW_RESERVED + 8;
 pub const XSAVE_HEADER: u64 = 512;
 pub const FXSAVE_SIZE: u64 = 512;
 pub const MXCSR: u64 = 24;

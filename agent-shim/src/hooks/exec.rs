@@ -198,11 +198,11 @@ fn launch(task: &mut Task, wanted: &Wanted, exe_fd: i32, name: &[u8]) -> i64 {
         Err(errno) => return errno.ret(),
     };
     let room = ((count + 2) * 8).next_multiple_of(4096);
-    let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS;
-    // SAFETY: fresh memory at a place of the kernel's choice.
-    let Ok(list) = (unsafe { sys::mmap(0, room, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0) }) else {
+    let Some(list) = scratch(room) else {
         return Errno::ENOMEM.ret();
     };
+    // A vfork child leaves this behind in its parent's memory, which unmaps it.
+    task.process().left_behind = (list, room);
     // SAFETY: the list has room for `count` pointers and two more.
     unsafe {
         crate::arch::copy(list, wanted.envp, (count * 8) as usize);
@@ -216,9 +216,26 @@ fn launch(task: &mut Task, wanted: &Wanted, exe_fd: i32, name: &[u8]) -> i64 {
     // SAFETY: on success this image is gone; on failure nothing has changed.
     let ret = unsafe { sys::call(nr::EXECVEAT, args) };
     tasks::robust_list(task, true);
-    // SAFETY: the list was mapped above.
-    let _ = unsafe { sys::munmap(list, room) };
+    task.process().drop_left_behind();
     ret
+}
+
+/// Memory in the shim's own range, so that the target's address space shows nothing of it.
+fn scratch(room: u64) -> Option<u64> {
+    use reenact_abi::map::{HEAP, HEAP_END};
+    const FIRST: u64 = HEAP + (1 << 20);
+    const STEP: u64 = 64 << 10;
+    let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_FIXED_NOREPLACE;
+    let mut at = FIRST;
+    while at + room <= HEAP_END {
+        // SAFETY: NOREPLACE never touches an existing mapping.
+        match unsafe { sys::mmap(at, room, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0) } {
+            Ok(at) => return Some(at),
+            Err(Errno::EEXIST) => at += STEP,
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 fn count_pointers(at: u64) -> sys::Result<u64> {

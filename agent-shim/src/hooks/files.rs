@@ -217,8 +217,45 @@ fn with_exe(cx: &mut Cx, index: usize) -> Flow {
 fn readlink(cx: &mut Cx, index: usize) -> Flow {
     let mut exe = [0u8; 4097];
     let Some(len) = exe_path_behind(cx.task, cx.call.args[index], &mut exe) else {
-        return cx.enter();
+        let flow = cx.enter();
+        return match flow {
+            // A relative way to some /proc/PID/exe leads to the shim as well.
+            Flow::Return(ret) if ret > 0 && index == 1 && shows_shim(cx, ret) => relative_exe(cx, ret),
+            flow => flow,
+        };
     };
+    put_link(cx, index, &exe[..len])
+}
+
+/// Is what readlinkat returned the name of the shim?
+fn shows_shim(cx: &Cx, ret: i64) -> bool {
+    const NAME: &[u8] = b"/memfd:reenact-shim";
+    let mut start = [0u8; NAME.len()];
+    ret as usize >= NAME.len()
+        && guest_mem::read(cx.call.args[2], &mut start) == NAME.len()
+        && start == *NAME
+}
+
+fn relative_exe(cx: &mut Cx, ret: i64) -> Flow {
+    let mut link = Text::<32>::new();
+    let _ = write!(link, "/proc/self/fd/{}\0", cx.call.args[0] as i32);
+    let mut dir = [0u8; 96];
+    let Ok(len) = sys::readlink(link.as_bytes(), &mut dir[..48]) else { return Flow::Return(ret) };
+    let mut name = [0u8; 40];
+    let Ok(name) = guest_mem::string(cx.call.args[1], &mut name) else { return Flow::Return(ret) };
+    dir[len] = b'/';
+    let end = len + 1 + name.len();
+    dir[len + 1..end].copy_from_slice(name);
+    let mut exe = [0u8; 4097];
+    match exe_of(cx.task, &dir[..end], &mut exe) {
+        Some(len) => put_link(cx, 1, &exe[..len]),
+        None => Flow::Return(ret),
+    }
+}
+
+/// Returns `exe` as readlink would.
+fn put_link(cx: &mut Cx, index: usize, exe: &[u8]) -> Flow {
+    let len = exe.len();
     let (at, room) = (cx.call.args[index + 1], cx.call.args[index + 2]);
     if room == 0 || room as i32 <= 0 {
         return Flow::Return(Errno::EINVAL.ret());

@@ -17,8 +17,8 @@ use crate::intercept::{net, trap};
 use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
-use crate::task::{group, session, slot, Process, Task};
-use crate::{divergence, outputs, record, replay, ring, turns};
+use crate::task::{group, session, slot, Process, Task, FRAMES_ROOM};
+use crate::{checksum, divergence, outputs, record, replay, ring, turns};
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_FS: u64 = 0x200;
@@ -309,7 +309,7 @@ fn prepare_sharing(parent: &Task, new: &mut Task, context: &UContext, child: &Ch
     }
     // SAFETY: the parent's context is a kernel-made frame.
     let fp_size = unsafe { arch::frame::fpstate_size(context.regs.fpstate) };
-    let fp_at = (new.stack_end() - fp_size) & !63;
+    let fp_at = (new.stack_end() - FRAMES_ROOM - fp_size) & !63;
     let at = (fp_at - core::mem::size_of::<UContext>() as u64) & !15;
     let mut copy = *context;
     copy.stack = new.signal_stack();
@@ -356,6 +356,7 @@ fn begin_child(cx: &mut Cx, child: &Child) {
     task.number = child.number;
     task.clear_child_tid = child.clear_tid;
     task.robust_list = 0;
+    task.timer = 0;
     task.events = 0;
     task.pending.store(0, Ordering::Relaxed);
     task.turn = (0, 0);
@@ -566,10 +567,13 @@ fn end(cx: &mut Cx) -> Flow {
         }
     }
     ring::finish(cx.task);
+    let whole = leaves_process(cx);
+    if whole {
+        checksum::record(cx.task);
+    }
     let mine = cx.task.my_slot();
     mine.state.store(arena::slot::ENDED, Ordering::SeqCst);
     ring::wake_recorder();
-    let whole = leaves_process(cx);
     if cx.row.hook == Hook::Exit {
         if clear != 0 {
             // SAFETY: wakes whoever waits for this thread.
@@ -600,6 +604,7 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
         }
         Hook::Exit | Hook::ExitGroup => {
             replay::outputs(cx.task, header);
+            checksum::replay(cx.task);
             replay::give_turn(cx.task);
             if cx.row.hook == Hook::Exit {
                 replay::leave(cx.task);

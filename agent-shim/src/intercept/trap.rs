@@ -28,6 +28,7 @@ pub const SIGSYS: u32 = 31;
 pub const FAULTS: [u32; 5] = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV];
 
 const SI_KERNEL: i32 = 128;
+const SI_TIMER: i32 = -2;
 const SYS_SECCOMP: i32 = 1;
 const SYS_USER_DISPATCH: i32 = 2;
 
@@ -81,6 +82,10 @@ extern "C" fn on_sigsys(_signal: i32, info: *const SigInfo, context: *mut UConte
     // SAFETY: the kernel passes valid pointers into the frame on our signal stack.
     let (info, context) = unsafe { (&*info, &mut *context) };
     if info.code() != SYS_SECCOMP && info.code() != SYS_USER_DISPATCH {
+        if info.code() == SI_TIMER && signals::is_own_timer(info) {
+            signals::interrupt(Task::current(), context);
+            return;
+        }
         // Somebody sent it: it is a signal like any other.
         on_signal(SIGSYS as i32, info, context);
         return;
@@ -109,8 +114,7 @@ extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut UContext
         on_signal(signal as i32, info, context);
         return;
     }
-    let (text, len) = arch::text_range();
-    if (text..text + len).contains(&context.regs.rip) {
+    if in_shim(context.regs.rip) {
         warn!(
             "reenact: internal fault: signal {signal} at {:#x}, address {:#x}",
             context.regs.rip,
@@ -142,7 +146,15 @@ extern "C" fn on_signal(signal: i32, info: *const SigInfo, context: *mut UContex
     context.mask = !never_blocked();
     if let Some(abort) = arch::window_abort(context.regs.rip) {
         context.regs.rip = abort;
+    } else if !in_shim(context.regs.rip) {
+        signals::hurry(task);
     }
+}
+
+/// Is this address in the shim's own code?
+pub fn in_shim(rip: u64) -> bool {
+    let (text, len) = arch::text_range();
+    (text..text + len).contains(&rip)
 }
 
 /// Emulates RDTSC, RDTSCP and CPUID, which fault under us; false when it is none of them.

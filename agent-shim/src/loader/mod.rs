@@ -22,7 +22,7 @@ use crate::loader::stack::{Built, Initial, Wanted};
 use crate::say::Text;
 use crate::signals;
 use crate::sys::{self, Errno, SigAction};
-use crate::task::{mm, session, slot, Process, Task};
+use crate::task::{mm, session, slot, Process, Task, FRAMES_ROOM};
 use crate::{log, nr, record, replay, ring, turns, warn};
 use core::fmt::Write;
 
@@ -64,7 +64,7 @@ pub fn start(initial_stack: u64) -> ! {
     launch.path[..launch.path_len].copy_from_slice(&boot.path[..launch.path_len]);
     // SAFETY: the block's stack is unused; `launch` lives on the kernel's stack, which stays until
     // `go` unmaps it.
-    unsafe { arch::on_stack(task.stack_end(), go, &raw const launch as u64) }
+    unsafe { arch::on_stack(task.stack_end() - FRAMES_ROOM, go, &raw const launch as u64) }
 }
 
 fn find_boot(initial: &Initial) -> Option<(u64, u64)> {

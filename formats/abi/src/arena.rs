@@ -162,6 +162,9 @@ pub enum Reason {
     Hang = 13,
     /// The other end of a shared order never arrived.
     Order = 14,
+    /// Not a difference: the recorded task was interrupted between calls, which this version
+    /// records but cannot re-enact.
+    Preempted = 15,
 }
 
 impl Reason {
@@ -181,6 +184,7 @@ impl Reason {
         Reason::System,
         Reason::Hang,
         Reason::Order,
+        Reason::Preempted,
     ];
 
     pub fn from_u32(value: u32) -> Option<Reason> {
@@ -250,8 +254,6 @@ pub struct Slot {
     pub group: AtomicU32,
     /// Times that events were lost because nobody drained.
     pub gaps: AtomicU32,
-    /// CLOCK_MONOTONIC since which a signal waits for the task to make a call; 0: none.
-    pub signal_since_ns: AtomicU64,
     /// Replay: the signal that the replayer is to end the process with; 0: none.
     pub end_by: AtomicU32,
     pub reserved2: u32,
