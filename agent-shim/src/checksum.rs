@@ -22,6 +22,10 @@ const ENTRY: usize = 32;
 /// Regions in one event, and bytes hashed; what is beyond is skipped and counted.
 const REGIONS_MAX: usize = 96;
 const BYTES_MAX: u64 = 64 << 20;
+/// Larger regions are reservations, such as a sanitizer's shadow: looking for their pages takes longer
+/// than the process ran.
+const SPARSE_MAX: u64 = 16 << 30;
+const FILE_MAX: u64 = 16 << 20;
 
 struct Region {
     start: u64,
@@ -40,7 +44,7 @@ pub fn record(task: &mut Task) {
     let mut budget = BYTES_MAX;
     lines(fd, |line| {
         let Some(region) = parse(line) else { return };
-        let fits = count < REGIONS_MAX && (!region.file || region.len <= 16 << 20);
+        let fits = count < REGIONS_MAX && region.len <= if region.file { FILE_MAX } else { SPARSE_MAX };
         let hashed = if fits { hash(&region, budget) } else { None };
         let Some((hash, bytes)) = hashed else {
             skipped += region.len;

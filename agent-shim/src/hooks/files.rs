@@ -216,41 +216,31 @@ fn with_exe(cx: &mut Cx, index: usize) -> Flow {
 
 fn readlink(cx: &mut Cx, index: usize) -> Flow {
     let mut exe = [0u8; 4097];
-    let Some(len) = exe_path_behind(cx.task, cx.call.args[index], &mut exe) else {
-        let flow = cx.enter();
-        return match flow {
-            // A relative way to some /proc/PID/exe leads to the shim as well.
-            Flow::Return(ret) if ret > 0 && index == 1 && shows_shim(cx, ret) => relative_exe(cx, ret),
-            flow => flow,
-        };
+    let len = match exe_path_behind(cx.task, cx.call.args[index], &mut exe) {
+        None if index == 1 => relative_exe(cx, &mut exe),
+        found => found,
     };
-    put_link(cx, index, &exe[..len])
+    match len {
+        Some(len) => put_link(cx, index, &exe[..len]),
+        None => cx.enter(),
+    }
 }
 
-/// Is what readlinkat returned the name of the shim?
-fn shows_shim(cx: &Cx, ret: i64) -> bool {
-    const NAME: &[u8] = b"/memfd:reenact-shim";
-    let mut start = [0u8; NAME.len()];
-    ret as usize >= NAME.len()
-        && guest_mem::read(cx.call.args[2], &mut start) == NAME.len()
-        && start == *NAME
-}
-
-fn relative_exe(cx: &mut Cx, ret: i64) -> Flow {
+/// A path relative to a directory of /proc may lead to some `exe` as well.
+fn relative_exe(cx: &Cx, exe: &mut [u8; 4097]) -> Option<usize> {
+    let mut name = [0u8; 40];
+    let name = guest_mem::string(cx.call.args[1], &mut name).ok()?;
+    if name.first() == Some(&b'/') || !name.ends_with(b"exe") {
+        return None;
+    }
     let mut link = Text::<32>::new();
     let _ = write!(link, "/proc/self/fd/{}\0", cx.call.args[0] as i32);
-    let mut dir = [0u8; 96];
-    let Ok(len) = sys::readlink(link.as_bytes(), &mut dir[..48]) else { return Flow::Return(ret) };
-    let mut name = [0u8; 40];
-    let Ok(name) = guest_mem::string(cx.call.args[1], &mut name) else { return Flow::Return(ret) };
-    dir[len] = b'/';
+    let mut path = [0u8; 96];
+    let len = sys::readlink(link.as_bytes(), &mut path[..48]).ok()?;
+    path[len] = b'/';
     let end = len + 1 + name.len();
-    dir[len + 1..end].copy_from_slice(name);
-    let mut exe = [0u8; 4097];
-    match exe_of(cx.task, &dir[..end], &mut exe) {
-        Some(len) => put_link(cx, 1, &exe[..len]),
-        None => Flow::Return(ret),
-    }
+    path[len + 1..end].copy_from_slice(name);
+    exe_of(cx.task, &path[..end], exe)
 }
 
 /// Returns `exe` as readlink would.
@@ -280,12 +270,23 @@ fn getdents(cx: &mut Cx) -> Flow {
     if statfs[0] != PROC_SUPER_MAGIC {
         return flow;
     }
-    let kept = drop_hidden(cx, cx.call.args[1], ret as u64);
+    let (at, full) = (cx.call.args[1], ret as u64);
+    let kept = drop_hidden(cx, at, full);
     if kept == 0 {
         // Everything in this batch was ours: the next one is what the program asked for.
         return getdents(cx);
     }
-    Flow::Return(kept as i64)
+    // What the kernel wrote behind the entries that stay must not be left to chance.
+    let zeroes = [0u8; 64];
+    let mut wiped = kept;
+    while wiped < full {
+        let take = (full - wiped).min(64);
+        guest_mem::write(at + wiped, &zeroes[..take as usize]);
+        wiped += take;
+    }
+    record::complete(cx.task, kept as i64);
+    outputs::bytes(cx.task, at, full);
+    Flow::Completed(kept as i64)
 }
 
 fn drop_hidden(cx: &Cx, at: u64, len: u64) -> u64 {
