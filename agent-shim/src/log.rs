@@ -18,27 +18,33 @@ const _: () = assert!(
 
 /// Finds the log of a task; false when there is none.
 pub fn open(task: &mut Task) -> bool {
-    let streams = session().streams;
-    let (mut low, mut high) = (0, streams);
-    let wanted = (task.process, task.number);
+    let Some(entry) = find(task, task.process, task.number) else { return false };
+    task.log_offset = entry.offset;
+    task.log_len = entry.len;
+    task.log_complete = entry.complete;
+    task.log_killed_by = entry.killed_by;
+    task.at = 0;
+    task.window_mapped = false;
+    true
+}
+
+/// Is there a log of that task?
+pub fn exists(task: &Task, process: u32, number: u32) -> bool {
+    find(task, process, number).is_some()
+}
+
+fn find(task: &Task, process: u32, number: u32) -> Option<Stream> {
+    let (mut low, mut high) = (0, session().streams);
     while low < high {
         let middle = low + (high - low) / 2;
         let entry = stream(task, middle);
-        match (entry.process, entry.task).cmp(&wanted) {
+        match (entry.process, entry.task).cmp(&(process, number)) {
             core::cmp::Ordering::Less => low = middle + 1,
             core::cmp::Ordering::Greater => high = middle,
-            core::cmp::Ordering::Equal => {
-                task.log_offset = entry.offset;
-                task.log_len = entry.len;
-                task.log_complete = entry.complete;
-                task.log_killed_by = entry.killed_by;
-                task.at = 0;
-                task.window_mapped = false;
-                return true;
-            }
+            core::cmp::Ordering::Equal => return Some(entry),
         }
     }
-    false
+    None
 }
 
 fn stream(task: &Task, index: u64) -> Stream {

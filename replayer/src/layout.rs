@@ -161,6 +161,15 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
     Ok(Plan { streams, orders, tickets, contents, objects, events, longest_pause_ns: longest })
 }
 
+/// In a trace that was cut, tasks that share memory replay up to the first event of theirs that is
+/// missing: what comes later depends on it.
+fn cut_shared_orders(plan: &mut Plan) {
+    for (_, orders) in plan.orders.values_mut() {
+        let whole = orders.windows(2).take_while(|pair| pair[1] == pair[0] + 1).count() + 1;
+        orders.truncate(whole);
+    }
+}
+
 fn page_up(value: u64) -> u64 {
     value.next_multiple_of(PAGE)
 }
@@ -168,7 +177,11 @@ fn page_up(value: u64) -> u64 {
 /// Makes the session of a trace.
 pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
     let mut plan = measure(reader)?;
-    let root = *plan.streams.keys().next().ok_or(LayoutError::Empty)?;
+    if reader.is_cut() {
+        cut_shared_orders(&mut plan);
+    }
+    let first = reader.meta().root_process;
+    let root = *plan.streams.keys().find(|stream| stream.process == first).ok_or(LayoutError::Empty)?;
     let mut end = page_up(arena::LOG + (plan.streams.len() * size_of::<Stream>()) as u64);
     let mut places: BTreeMap<StreamId, (u64, u64)> = BTreeMap::new();
     for (stream, measured) in &plan.streams {
@@ -201,8 +214,8 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
             offset += bytes.len() as u64;
         }
     }
-    write_streams(reader, &plan, &mut places, &session, end)?;
-    let cut_streams = write_table(&plan, &places, &session).map_err(memory)?;
+    let ended_early = write_streams(reader, &plan, &mut places, &session, end)?;
+    let cut_streams = write_table(&plan, &places, &ended_early, &session).map_err(memory)?;
     for (index, _) in plan.orders.values() {
         session.group(*index as usize).order.store(0, Ordering::SeqCst);
     }
@@ -216,12 +229,17 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
     })
 }
 
-fn write_table(plan: &Plan, places: &BTreeMap<StreamId, (u64, u64)>, session: &Session) -> io::Result<u64> {
+fn write_table(
+    plan: &Plan,
+    places: &BTreeMap<StreamId, (u64, u64)>,
+    ended_early: &BTreeSet<StreamId>,
+    session: &Session,
+) -> io::Result<u64> {
     let mut table = Vec::new();
     let mut cut = 0;
     for (id, measured) in &plan.streams {
         let (offset, written) = places[id];
-        let complete = measured.complete && measured.cut_at.is_none();
+        let complete = measured.complete && measured.cut_at.is_none() && !ended_early.contains(id);
         cut += u64::from(!complete);
         for word in [id.process, id.task] {
             table.extend_from_slice(&word.to_le_bytes());
@@ -248,14 +266,21 @@ fn write_streams(
     places: &mut BTreeMap<StreamId, (u64, u64)>,
     session: &Session,
     end: u64,
-) -> Result<(), LayoutError> {
+) -> Result<BTreeSet<StreamId>, LayoutError> {
     const BUFFER_MAX: usize = 1 << 20;
     let mut buffers: HashMap<StreamId, Vec<u8>> = HashMap::new();
     let mut trouble = None;
+    let mut ended_early = BTreeSet::new();
     reader.for_each(&mut |item| {
         let Item::Event { stream, seq, event } = item else { return ControlFlow::Continue(()) };
         let Some(measured) = plan.streams.get(&stream) else { return ControlFlow::Continue(()) };
         if measured.cut_at.is_some_and(|cut| seq >= cut) {
+            return ControlFlow::Continue(());
+        }
+        if beyond_whole_order(plan, &event.header) {
+            ended_early.insert(stream);
+        }
+        if ended_early.contains(&stream) {
             return ControlFlow::Continue(());
         }
         let buffer = buffers.entry(stream).or_default();
@@ -275,8 +300,14 @@ fn write_streams(
     }
     match trouble {
         Some(error) => Err(LayoutError::Memory(error, end)),
-        None => Ok(()),
+        None => Ok(ended_early),
     }
+}
+
+/// Is this event behind a hole in its group's order?
+fn beyond_whole_order(plan: &Plan, header: &Header) -> bool {
+    let orders = plan.orders.get(&header.group).filter(|_| has_order(header));
+    orders.is_some_and(|(_, orders)| orders.last().is_none_or(|last| header.order > *last))
 }
 
 fn flush(
@@ -305,6 +336,8 @@ fn encode(plan: &Plan, event: &Event, into: &mut Vec<u8>) {
         Some((index, orders)) if has_order(&header) => {
             (*index, orders.partition_point(|order| *order < header.order) as u64)
         }
+        // Of an unfinished call the order is not one, but may name a child.
+        _ if !has_order(&header) => (0, header.order),
         _ => (0, 0),
     };
     if header.ticket != 0 {

@@ -135,22 +135,23 @@ fn enact(reader: &mut Reader, layout: &Layout, pace: Pace) -> Outcome {
     if let Err(error) = launch.start() {
         return Outcome::SetUp(error.to_string());
     }
-    watch(layout, pace);
-    judge(reader, layout)
+    let hung = watch(layout, pace);
+    judge(reader, layout, hung)
 }
 
-/// Waits until nothing of the replay runs any more, and ends what hangs.
-fn watch(layout: &Layout, pace: Pace) {
+/// Waits until nothing of the replay runs any more, and ends what hangs. True when something did.
+fn watch(layout: &Layout, pace: Pace) -> bool {
     let session = &layout.session;
     let header = session.header();
     let patience = HANG_AFTER + Duration::from_nanos(layout.longest_pause_ns.saturating_mul(4));
     let (mut seen, mut since) = (0, Instant::now());
+    let mut hung = false;
     loop {
         let mut status = 0;
         // SAFETY: waitpid writes one integer.
         match unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) } {
             0 => {}
-            -1 if io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD) => return,
+            -1 if io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD) => return hung,
             _ => continue,
         }
         let done = header.events_done.load(Ordering::Relaxed);
@@ -159,7 +160,9 @@ fn watch(layout: &Layout, pace: Pace) {
         }
         end_as_asked(session);
         let stopped = header.state.load(Ordering::SeqCst) != state::OPEN;
-        if stopped || (since.elapsed() > patience && pace.num == 0) || since.elapsed() > patience * 1000 {
+        let late = since.elapsed() > if pace.num == 0 { patience } else { patience * 1000 };
+        if stopped || late {
+            hung |= late && !stopped;
             header.state.store(state::STOPPED, Ordering::SeqCst);
             end_all(session);
         }
@@ -203,7 +206,7 @@ fn end_all(session: &Session) {
     }
 }
 
-fn judge(reader: &Reader, layout: &Layout) -> Outcome {
+fn judge(reader: &Reader, layout: &Layout, hung: bool) -> Outcome {
     let header = layout.session.header();
     if header.report_state.load(Ordering::SeqCst) == 2 {
         // SAFETY: written once, before the state said so.
@@ -227,7 +230,8 @@ fn judge(reader: &Reader, layout: &Layout) -> Outcome {
     }
     let (done, all) = (header.streams_done.load(Ordering::SeqCst), layout.streams);
     let events = header.events_done.load(Ordering::SeqCst);
-    if done < all {
+    let whole = reader.end().is_some_and(|end| end.complete);
+    if done < all && (whole || hung) {
         let mut report = header.report;
         report.reason = Reason::Hang as u32;
         let what = format!("{} of {all} tasks did not reach their recorded end ({events} of {} events replayed)", all - done, layout.events);

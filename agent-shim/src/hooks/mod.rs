@@ -79,6 +79,14 @@ pub fn record(cx: &mut Cx) -> Flow {
     }
 }
 
+/// What a call did although its task was killed inside it. False in a child that came of it.
+pub fn unfinished(cx: &mut Cx, header: &Header) -> bool {
+    match cx.row.hook {
+        Hook::Clone | Hook::Clone3 | Hook::Fork | Hook::Vfork => tasks::replay_unfinished(cx, header),
+        _ => true,
+    }
+}
+
 /// Does the call return only after a child has run? Then its place in the order is behind the
 /// child's events, and the hook takes the turn when the child is done.
 pub fn waits_for_child(cx: &Cx) -> bool {

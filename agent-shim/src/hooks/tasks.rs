@@ -112,6 +112,10 @@ pub fn record_clone(cx: &mut Cx) -> Flow {
         cx.task.my_slot().gaps.fetch_add(1, Ordering::SeqCst);
         return Flow::Return(Errno::EAGAIN.ret());
     };
+    if !cx.task.detached {
+        // Should the parent be killed before the call returns, its unfinished event names the child.
+        ring::header(cx.task).order = u64::from(child.process) << 32 | u64::from(child.number);
+    }
     let (ret, is_child) = spawn(cx, &request, &child, true);
     if is_child {
         begin_child(cx, &child);
@@ -469,18 +473,38 @@ pub fn replay_clone(cx: &mut Cx, header: &Header) -> Flow {
         return super::emulated(cx, header);
     }
     let word = |at: usize| u32::from_le_bytes([numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]]);
-    let request = match request(cx) {
-        Ok(request) if have == 8 => request,
-        _ => divergence::failed(cx.task, Reason::BadLog, cx.task.at),
+    if have != 8 {
+        divergence::failed(cx.task, Reason::BadLog, cx.task.at);
+    }
+    if !replay_spawn(cx, word(0), word(4)) {
+        return Flow::Replaced;
+    }
+    if waits {
+        replay::take_turn(cx.task, header);
+    }
+    super::emulated(cx, header)
+}
+
+/// The recorded parent was killed inside the call, but its child may have come to be.
+/// False in that child.
+pub fn replay_unfinished(cx: &mut Cx, header: &Header) -> bool {
+    let (process, number) = ((header.order >> 32) as u32, header.order as u32);
+    number == 0 || !log::exists(cx.task, process, number) || replay_spawn(cx, process, number)
+}
+
+/// Makes the child that follows the given log. False in a child of a copied address space.
+fn replay_spawn(cx: &mut Cx, process: u32, number: u32) -> bool {
+    let Ok(request) = request(cx) else {
+        divergence::failed(cx.task, Reason::BadLog, cx.task.at);
     };
     let Some(claimed) = claim_slot() else {
         divergence::failed(cx.task, Reason::System, 11);
     };
-    fill_slot(cx.task, claimed, word(0), word(4), 0);
+    fill_slot(cx.task, claimed, process, number, 0);
     let child = Child {
         slot: claimed,
-        process: word(0),
-        number: word(4),
+        process,
+        number,
         clear_tid: if request.flags & CLONE_CHILD_CLEARTID != 0 { request.child_tid } else { 0 },
         set_tid: if request.flags & CLONE_CHILD_SETTID != 0 { request.child_tid } else { 0 },
         stack: request.stack,
@@ -489,15 +513,12 @@ pub fn replay_clone(cx: &mut Cx, header: &Header) -> Flow {
     let (ret, is_child) = spawn(cx, &request, &child, false);
     if is_child {
         begin_child(cx, &child);
-        return Flow::Replaced;
+        return false;
     }
     if ret < 0 {
         divergence::failed(cx.task, Reason::System, (-ret) as u64);
     }
-    if waits {
-        replay::take_turn(cx.task, header);
-    }
-    super::emulated(cx, header)
+    true
 }
 
 const PR_SET_SECCOMP: u64 = 22;
