@@ -29,7 +29,10 @@ fn main() {
     for watched in ["src", "Cargo.toml"] {
         println!("cargo:rerun-if-changed={}", shim.join(watched).display());
     }
-    println!("cargo:rerun-if-changed={}", shim.join("../formats/abi/src").display());
+    println!(
+        "cargo:rerun-if-changed={}",
+        shim.join("../formats/abi/src").display()
+    );
     println!("cargo:rerun-if-changed=build.rs");
 
     let target = out.join("target");

@@ -38,13 +38,16 @@ pub fn record(task: &mut Task) {
     if task.detached {
         return;
     }
-    let Ok(fd) = sys::open(b"/proc/self/maps\0", sys::O_RDONLY | sys::O_CLOEXEC) else { return };
+    let Ok(fd) = sys::open(b"/proc/self/maps\0", sys::O_RDONLY | sys::O_CLOEXEC) else {
+        return;
+    };
     let mut entries = [0u8; REGIONS_MAX * ENTRY];
     let (mut count, mut skipped) = (0usize, 0u64);
     let mut budget = BYTES_MAX;
     lines(fd, |line| {
         let Some(region) = parse(line) else { return };
-        let fits = count < REGIONS_MAX && region.len <= if region.file { FILE_MAX } else { SPARSE_MAX };
+        let fits =
+            count < REGIONS_MAX && region.len <= if region.file { FILE_MAX } else { SPARSE_MAX };
         let hashed = if fits { hash(&region, budget) } else { None };
         let Some((hash, bytes)) = hashed else {
             skipped += region.len;
@@ -52,7 +55,10 @@ pub fn record(task: &mut Task) {
         };
         budget -= bytes.min(budget);
         let at = count * ENTRY;
-        for (index, word) in [region.start, region.len, hash, u64::from(region.file)].into_iter().enumerate() {
+        for (index, word) in [region.start, region.len, hash, u64::from(region.file)]
+            .into_iter()
+            .enumerate()
+        {
             entries[at + index * 8..at + index * 8 + 8].copy_from_slice(&word.to_le_bytes());
         }
         count += 1;
@@ -60,14 +66,31 @@ pub fn record(task: &mut Task) {
     sys::close(fd);
     let kind = Kind::Checksum as u8;
     let args = [count as u64, skipped, 0, 0, 0, 0];
-    record::open(task, Header { kind, nr: MEMORY_AT_EXIT, args, ..Header::default() });
-    ring::part(task, Role::Data, 0, entries.as_ptr() as u64, (count * ENTRY) as u64, 0);
+    record::open(
+        task,
+        Header {
+            kind,
+            nr: MEMORY_AT_EXIT,
+            args,
+            ..Header::default()
+        },
+    );
+    ring::part(
+        task,
+        Role::Data,
+        0,
+        entries.as_ptr() as u64,
+        (count * ENTRY) as u64,
+        0,
+    );
     ring::finish(task);
 }
 
 /// Compares with the recorded checksum, if the next event is one.
 pub fn replay(task: &mut Task) {
-    let Some(header) = log::peek(task) else { return };
+    let Some(header) = log::peek(task) else {
+        return;
+    };
     if header.kind != Kind::Checksum as u8 || header.nr != MEMORY_AT_EXIT {
         return;
     }
@@ -85,7 +108,11 @@ pub fn replay(task: &mut Task) {
             bytes.copy_from_slice(&entry[index * 8..index * 8 + 8]);
             u64::from_le_bytes(bytes)
         };
-        let region = Region { start: word(0), len: word(1).min(1 << 40), file: word(3) != 0 };
+        let region = Region {
+            start: word(0),
+            len: word(1).min(1 << 40),
+            file: word(3) != 0,
+        };
         if guest_mem::overlaps_shim(region.start, region.len) {
             divergence::failed(task, Reason::BadLog, region.start);
         }
@@ -112,7 +139,12 @@ fn hash(region: &Region, budget: u64) -> Option<(u64, u64)> {
             break;
         }
         // SAFETY: the kernel writes one byte per page.
-        let known = unsafe { sys::call(nr::MINCORE, [at, batch * PAGE, resident.as_mut_ptr() as u64]) } == 0;
+        let known = unsafe {
+            sys::call(
+                nr::MINCORE,
+                [at, batch * PAGE, resident.as_mut_ptr() as u64],
+            )
+        } == 0;
         for index in 0..batch {
             if !region.file && known && resident[index as usize] & 1 == 0 {
                 continue;
@@ -158,7 +190,9 @@ fn lines(fd: i32, mut each: impl FnMut(&[u8])) {
 
 /// A writable private region of the target, from a line of /proc/PID/maps.
 fn parse(line: &[u8]) -> Option<Region> {
-    let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
+    let mut fields = line
+        .split(|byte| *byte == b' ')
+        .filter(|field| !field.is_empty());
     let range = fields.next()?;
     let prot = fields.next()?;
     let (_offset, _device) = (fields.next()?, fields.next()?);
@@ -169,7 +203,11 @@ fn parse(line: &[u8]) -> Option<Region> {
     if !wanted || end <= start || guest_mem::overlaps_shim(start, end - start) || start >= 1 << 47 {
         return None;
     }
-    Some(Region { start, len: end - start, file: inode != b"0" })
+    Some(Region {
+        start,
+        len: end - start,
+        file: inode != b"0",
+    })
 }
 
 fn hex(text: &[u8]) -> Option<u64> {
@@ -187,8 +225,15 @@ mod tests {
     #[test]
     fn writable_private_regions_are_taken_from_maps() {
         let region = parse(b"7feffffc0000-7feffffc2000 rw-p 00000000 00:00 0 ").unwrap();
-        assert_eq!((region.start, region.len, region.file), (0x7feffffc0000, 0x2000, false));
-        assert!(parse(b"555555554000-555555556000 rw-p 00001000 fe:00 123   /bin/x").unwrap().file);
+        assert_eq!(
+            (region.start, region.len, region.file),
+            (0x7feffffc0000, 0x2000, false)
+        );
+        assert!(
+            parse(b"555555554000-555555556000 rw-p 00001000 fe:00 123   /bin/x")
+                .unwrap()
+                .file
+        );
         assert!(parse(b"555555554000-555555556000 r-xp 00001000 fe:00 123   /bin/x").is_none());
         assert!(parse(b"7feffffc0000-7feffffc2000 rw-s 00000000 00:01 7 /dev/zero").is_none());
         assert!(parse(b"72000000-72020000 rw-p 00000000 00:00 0").is_none());

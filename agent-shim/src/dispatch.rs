@@ -59,7 +59,13 @@ pub fn call(task: &mut Task, context: &mut UContext, call: Call) {
     let mode = task.process().mode;
     {
         let shape = sub::resolve(row, &call.args);
-        let mut cx = Cx { task, context, call, row, shape };
+        let mut cx = Cx {
+            task,
+            context,
+            call,
+            row,
+            shape,
+        };
         match mode {
             Mode::Record => record::call(&mut cx),
             Mode::Replay => replay::call(&mut cx),

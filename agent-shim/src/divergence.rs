@@ -28,7 +28,11 @@ pub fn report_with_input(
     input: (u64, u64),
 ) -> ! {
     let shared = session();
-    if shared.report_state.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+    if shared
+        .report_state
+        .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst)
+        .is_ok()
+    {
         let at = &raw const shared.report as *mut Report;
         // SAFETY: the exchange above made this task the only writer; the page is mapped writable.
         unsafe {
@@ -39,7 +43,7 @@ pub fn report_with_input(
             (*at).detail = detail;
             (*at).recorded = *recorded;
             (*at).replayed = *replayed;
-            let bytes = &mut *(&raw mut (*at).input);
+            let bytes = &mut (*at).input;
             let take = (input.1 as usize).min(bytes.len());
             (*at).input_len = crate::guest_mem::read(input.0, &mut bytes[..take]) as u32;
         }

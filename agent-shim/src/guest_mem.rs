@@ -66,7 +66,7 @@ pub fn put<T: Plain>(to: u64, value: T) -> Result<()> {
 }
 
 /// Copies a NUL-terminated string without its NUL; the bytes read, or why not.
-pub fn string<'a>(from: u64, into: &'a mut [u8]) -> Result<&'a [u8]> {
+pub fn string(from: u64, into: &mut [u8]) -> Result<&[u8]> {
     let mut have = 0;
     while have < into.len() {
         // Read up to the end of a page at a time: the next one may not exist.
@@ -201,7 +201,9 @@ impl Hash {
 
     fn mix(&mut self, word: u64) {
         let wide = u128::from(self.0 ^ word) * u128::from(Hash::MULTIPLIER);
-        self.0 = (wide as u64 ^ (wide >> 64) as u64).rotate_left(23).wrapping_add(word);
+        self.0 = (wide as u64 ^ (wide >> 64) as u64)
+            .rotate_left(23)
+            .wrapping_add(word);
     }
 
     pub fn word(&mut self, word: u64) {

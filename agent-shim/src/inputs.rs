@@ -71,7 +71,9 @@ pub fn input_len(len: Len, at: u64, args: &[u64; 6]) -> u64 {
     match len {
         Len::Fixed(bytes) => u64::from(bytes),
         Len::Arg(index) => args[index as usize % 6],
-        Len::ArgTimes(index, size) => (args[index as usize % 6] & 0xffff_ffff).saturating_mul(u64::from(size)),
+        Len::ArgTimes(index, size) => {
+            (args[index as usize % 6] & 0xffff_ffff).saturating_mul(u64::from(size))
+        }
         Len::FdSet(index) => fd_set(args[index as usize % 6]),
         Len::Cell(index) => u64::from(guest_mem::get::<u32>(args[index as usize % 6]).unwrap_or(0)),
         Len::ArgPlus(index, more) => args[index as usize % 6].saturating_add(u64::from(more)),
@@ -79,7 +81,9 @@ pub fn input_len(len: Len, at: u64, args: &[u64; 6]) -> u64 {
             let said = guest_mem::get::<u32>(at + u64::from(offset)).unwrap_or(0);
             (u64::from(said) + u64::from(more)).max(u64::from(least))
         }
-        Len::NodeMask(index) => (args[index as usize % 6].saturating_sub(1).min(1 << 20)).div_ceil(64) * 8,
+        Len::NodeMask(index) => {
+            (args[index as usize % 6].saturating_sub(1).min(1 << 20)).div_ceil(64) * 8
+        }
         Len::Ret
         | Len::RetWithin(_)
         | Len::RetPlus(_)

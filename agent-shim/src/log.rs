@@ -13,12 +13,15 @@ use crate::sys;
 use crate::task::{session, Task};
 
 const _: () = assert!(
-    reenact_abi::map::TASK_STACK + WINDOW_SIZE <= reenact_abi::map::TASK_STRIDE && RECORD_MAX * 2 < WINDOW_SIZE as usize
+    reenact_abi::map::TASK_STACK + WINDOW_SIZE <= reenact_abi::map::TASK_STRIDE
+        && RECORD_MAX * 2 < WINDOW_SIZE as usize
 );
 
 /// Finds the log of a task; false when there is none.
 pub fn open(task: &mut Task) -> bool {
-    let Some(entry) = find(task, task.process, task.number) else { return false };
+    let Some(entry) = find(task, task.process, task.number) else {
+        return false;
+    };
     task.log_offset = entry.offset;
     task.log_len = entry.len;
     task.log_complete = entry.complete;
@@ -52,7 +55,11 @@ fn stream(task: &Task, index: u64) -> Stream {
     let size = core::mem::size_of::<Stream>();
     // SAFETY: `Stream` is plain integers; the slice covers exactly it.
     let bytes = unsafe { core::slice::from_raw_parts_mut(&raw mut entry as *mut u8, size) };
-    let _ = sys::pread(task.process().arena_fd, bytes, arena::LOG + index * size as u64);
+    let _ = sys::pread(
+        task.process().arena_fd,
+        bytes,
+        arena::LOG + index * size as u64,
+    );
     entry
 }
 
@@ -130,19 +137,29 @@ pub fn consume(task: &mut Task, header: &Header, mut each: impl FnMut(&mut Task,
         {
             divergence::failed(task, Reason::BadLog, task.at);
         }
-        each(task, &Piece { part, bytes: at + PART_SIZE as u64 });
+        each(
+            task,
+            &Piece {
+                part,
+                bytes: at + PART_SIZE as u64,
+            },
+        );
         task.at += u64::from(part.size);
         more = part.flags & flags::MORE != 0;
     }
     task.events += 1;
-    session().events_done.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+    session()
+        .events_done
+        .fetch_add(1, core::sync::atomic::Ordering::Relaxed);
 }
 
 /// Walks the parts of the current event; the position stays.
 fn look(task: &mut Task, header: &Header, each: impl FnMut(&mut Task, &Piece)) {
     let (at, events) = (task.at, task.events);
     consume(task, header, each);
-    session().events_done.fetch_sub(1, core::sync::atomic::Ordering::Relaxed);
+    session()
+        .events_done
+        .fetch_sub(1, core::sync::atomic::Ordering::Relaxed);
     (task.at, task.events) = (at, events);
 }
 

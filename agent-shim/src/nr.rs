@@ -1,143 +1,88 @@
-//! Numbers of the calls that the shim names in its own code (arch/x86/entry/syscalls/syscall_64.tbl).
+//! Numbers of the calls that the shim names in its own code, looked up in the one syscall table
+//! while compiling: a name that the table does not have does not compile.
 
-pub const READ: u64 = 0;
-pub const WRITE: u64 = 1;
-pub const OPEN: u64 = 2;
-pub const CLOSE: u64 = 3;
-pub const STAT: u64 = 4;
-pub const FSTAT: u64 = 5;
-pub const LSTAT: u64 = 6;
-pub const POLL: u64 = 7;
-pub const LSEEK: u64 = 8;
-pub const MMAP: u64 = 9;
-pub const MPROTECT: u64 = 10;
-pub const MUNMAP: u64 = 11;
-pub const BRK: u64 = 12;
-pub const RT_SIGACTION: u64 = 13;
-pub const RT_SIGPROCMASK: u64 = 14;
-pub const RT_SIGRETURN: u64 = 15;
-pub const IOCTL: u64 = 16;
-pub const PREAD64: u64 = 17;
-pub const PWRITE64: u64 = 18;
-pub const READV: u64 = 19;
-pub const WRITEV: u64 = 20;
-pub const ACCESS: u64 = 21;
-pub const PIPE: u64 = 22;
-pub const SELECT: u64 = 23;
-pub const SCHED_YIELD: u64 = 24;
-pub const MREMAP: u64 = 25;
-pub const MSYNC: u64 = 26;
-pub const MINCORE: u64 = 27;
-pub const MADVISE: u64 = 28;
-pub const SHMAT: u64 = 30;
-pub const SHMCTL: u64 = 31;
-pub const DUP: u64 = 32;
-pub const DUP2: u64 = 33;
-pub const PAUSE: u64 = 34;
-pub const NANOSLEEP: u64 = 35;
-pub const GETPID: u64 = 39;
-pub const SENDFILE: u64 = 40;
-pub const SOCKET: u64 = 41;
-pub const CONNECT: u64 = 42;
-pub const ACCEPT: u64 = 43;
-pub const SENDTO: u64 = 44;
-pub const RECVFROM: u64 = 45;
-pub const SENDMSG: u64 = 46;
-pub const RECVMSG: u64 = 47;
-pub const GETSOCKNAME: u64 = 51;
-pub const GETPEERNAME: u64 = 52;
-pub const GETSOCKOPT: u64 = 55;
-pub const CLONE: u64 = 56;
-pub const FORK: u64 = 57;
-pub const VFORK: u64 = 58;
-pub const EXECVE: u64 = 59;
-pub const EXIT: u64 = 60;
-pub const WAIT4: u64 = 61;
-pub const KILL: u64 = 62;
-pub const UNAME: u64 = 63;
-pub const FCNTL: u64 = 72;
-pub const TRUNCATE: u64 = 76;
-pub const FTRUNCATE: u64 = 77;
-pub const GETDENTS: u64 = 78;
-pub const GETCWD: u64 = 79;
-pub const CHDIR: u64 = 80;
-pub const UNLINK: u64 = 87;
-pub const READLINK: u64 = 89;
-pub const GETTIMEOFDAY: u64 = 96;
-pub const GETRLIMIT: u64 = 97;
-pub const GETUID: u64 = 102;
-pub const GETGID: u64 = 104;
-pub const GETEUID: u64 = 107;
-pub const GETEGID: u64 = 108;
-pub const GETPPID: u64 = 110;
-pub const SETSID: u64 = 112;
-pub const RT_SIGPENDING: u64 = 127;
-pub const RT_SIGTIMEDWAIT: u64 = 128;
-pub const RT_SIGQUEUEINFO: u64 = 129;
-pub const RT_SIGSUSPEND: u64 = 130;
-pub const SIGALTSTACK: u64 = 131;
-pub const FSTATFS: u64 = 138;
-pub const MLOCK: u64 = 149;
-pub const MUNLOCK: u64 = 150;
-pub const MLOCKALL: u64 = 151;
-pub const MUNLOCKALL: u64 = 152;
-pub const PRCTL: u64 = 157;
-pub const ARCH_PRCTL: u64 = 158;
-pub const SETRLIMIT: u64 = 160;
-pub const GETTID: u64 = 186;
-pub const GETXATTR: u64 = 191;
-pub const FGETXATTR: u64 = 193;
-pub const TIME: u64 = 201;
-pub const FUTEX: u64 = 202;
-pub const SCHED_SETAFFINITY: u64 = 203;
-pub const REMAP_FILE_PAGES: u64 = 216;
-pub const GETDENTS64: u64 = 217;
-pub const SET_TID_ADDRESS: u64 = 218;
-pub const FADVISE64: u64 = 221;
-pub const CLOCK_GETTIME: u64 = 228;
-pub const TIMER_CREATE: u64 = 222;
-pub const TIMER_SETTIME: u64 = 223;
-pub const EXIT_GROUP: u64 = 231;
-pub const EPOLL_WAIT: u64 = 232;
-pub const TGKILL: u64 = 234;
-pub const WAITID: u64 = 247;
-pub const OPENAT: u64 = 257;
-pub const NEWFSTATAT: u64 = 262;
-pub const READLINKAT: u64 = 267;
-pub const FACCESSAT: u64 = 269;
-pub const PSELECT6: u64 = 270;
-pub const PPOLL: u64 = 271;
-pub const SET_ROBUST_LIST: u64 = 273;
-pub const GET_ROBUST_LIST: u64 = 274;
-pub const SPLICE: u64 = 275;
-pub const TEE: u64 = 276;
-pub const VMSPLICE: u64 = 278;
-pub const EPOLL_PWAIT: u64 = 281;
-pub const SIGNALFD: u64 = 282;
-pub const FALLOCATE: u64 = 285;
-pub const SIGNALFD4: u64 = 289;
-pub const DUP3: u64 = 292;
-pub const PIPE2: u64 = 293;
-pub const PREADV: u64 = 295;
-pub const PWRITEV: u64 = 296;
-pub const RT_TGSIGQUEUEINFO: u64 = 297;
-pub const PRLIMIT64: u64 = 302;
-pub const PROCESS_VM_READV: u64 = 310;
-pub const SECCOMP: u64 = 317;
-pub const GETRANDOM: u64 = 318;
-pub const MEMFD_CREATE: u64 = 319;
-pub const EXECVEAT: u64 = 322;
-pub const MLOCK2: u64 = 325;
-pub const COPY_FILE_RANGE: u64 = 326;
-pub const PREADV2: u64 = 327;
-pub const PWRITEV2: u64 = 328;
-pub const PKEY_MPROTECT: u64 = 329;
-pub const PKEY_ALLOC: u64 = 330;
-pub const PKEY_FREE: u64 = 331;
-pub const STATX: u64 = 332;
-pub const RSEQ: u64 = 334;
-pub const CLONE3: u64 = 435;
-pub const CLOSE_RANGE: u64 = 436;
-pub const OPENAT2: u64 = 437;
-pub const FACCESSAT2: u64 = 439;
-pub const EPOLL_PWAIT2: u64 = 441;
+use reenact_abi::syscalls::ROWS;
+
+const fn number(name: &str) -> u64 {
+    let mut at = 0;
+    while at < ROWS.len() {
+        if same(ROWS[at].name.as_bytes(), name.as_bytes()) {
+            return ROWS[at].nr as u64;
+        }
+        at += 1;
+    }
+    panic!("the syscall table has no such call")
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+pub const ARCH_PRCTL: u64 = number("arch_prctl");
+pub const CLOCK_GETTIME: u64 = number("clock_gettime");
+pub const CLONE3: u64 = number("clone3");
+pub const CLONE: u64 = number("clone");
+pub const CLOSE: u64 = number("close");
+pub const CLOSE_RANGE: u64 = number("close_range");
+pub const COPY_FILE_RANGE: u64 = number("copy_file_range");
+pub const EXECVEAT: u64 = number("execveat");
+pub const EXIT: u64 = number("exit");
+pub const EXIT_GROUP: u64 = number("exit_group");
+pub const FACCESSAT2: u64 = number("faccessat2");
+pub const FCNTL: u64 = number("fcntl");
+pub const FGETXATTR: u64 = number("fgetxattr");
+pub const FSTAT: u64 = number("fstat");
+pub const FSTATFS: u64 = number("fstatfs");
+pub const FTRUNCATE: u64 = number("ftruncate");
+pub const FUTEX: u64 = number("futex");
+pub const GETEGID: u64 = number("getegid");
+pub const GETEUID: u64 = number("geteuid");
+pub const GETPEERNAME: u64 = number("getpeername");
+pub const GETPID: u64 = number("getpid");
+pub const GETSOCKNAME: u64 = number("getsockname");
+pub const GETSOCKOPT: u64 = number("getsockopt");
+pub const GETTID: u64 = number("gettid");
+pub const LSEEK: u64 = number("lseek");
+pub const LSTAT: u64 = number("lstat");
+pub const MADVISE: u64 = number("madvise");
+pub const MINCORE: u64 = number("mincore");
+pub const MMAP: u64 = number("mmap");
+pub const MPROTECT: u64 = number("mprotect");
+pub const MREMAP: u64 = number("mremap");
+pub const MUNMAP: u64 = number("munmap");
+pub const NANOSLEEP: u64 = number("nanosleep");
+pub const NEWFSTATAT: u64 = number("newfstatat");
+pub const OPEN: u64 = number("open");
+pub const OPENAT: u64 = number("openat");
+pub const PRCTL: u64 = number("prctl");
+pub const PREAD64: u64 = number("pread64");
+pub const PRLIMIT64: u64 = number("prlimit64");
+pub const PWRITE64: u64 = number("pwrite64");
+pub const PWRITEV2: u64 = number("pwritev2");
+pub const PWRITEV: u64 = number("pwritev");
+pub const READ: u64 = number("read");
+pub const READLINKAT: u64 = number("readlinkat");
+pub const RT_SIGACTION: u64 = number("rt_sigaction");
+pub const RT_SIGPROCMASK: u64 = number("rt_sigprocmask");
+pub const RT_SIGRETURN: u64 = number("rt_sigreturn");
+pub const SECCOMP: u64 = number("seccomp");
+pub const SET_ROBUST_LIST: u64 = number("set_robust_list");
+pub const SHMCTL: u64 = number("shmctl");
+pub const SIGALTSTACK: u64 = number("sigaltstack");
+pub const SPLICE: u64 = number("splice");
+pub const STATX: u64 = number("statx");
+pub const TEE: u64 = number("tee");
+pub const TGKILL: u64 = number("tgkill");
+pub const TIMER_CREATE: u64 = number("timer_create");
+pub const TIMER_SETTIME: u64 = number("timer_settime");
+pub const WRITE: u64 = number("write");

@@ -29,7 +29,9 @@ pub fn before(shape: &[Arg; 6], args: &[u64; 6]) -> Before {
             Arg::Out(Len::Cell(cell)) if args[cell as usize % 6] != 0 => {
                 before.cell[index] = guest_mem::get(args[cell as usize % 6]).unwrap_or(0);
             }
-            Arg::Out(len @ Len::Sized(..)) | Arg::InOut(len @ Len::Sized(..)) if args[index] != 0 => {
+            Arg::Out(len @ Len::Sized(..)) | Arg::InOut(len @ Len::Sized(..))
+                if args[index] != 0 =>
+            {
                 before.cell[index] = inputs::input_len(len, args[index], args).min(1 << 20) as u32;
             }
             Arg::MsgOut => {
@@ -57,18 +59,30 @@ pub fn emit(task: &mut Task, shape: &[Arg; 6], args: &[u64; 6], ret: i64, before
             Arg::Out(len) | Arg::InOut(len) if !failed => {
                 bytes(task, at, output_len(len, at, args, ret, before.cell[index]));
             }
-            Arg::PollFds(count) => bytes(task, at, (args[count as usize % 6] & 0xffff_ffff).min(1 << 20) * 8),
-            Arg::OutAlways(len) | Arg::InOutAlways(len) => bytes(task, at, output_len(len, at, args, ret, before.cell[index])),
+            Arg::PollFds(count) => bytes(
+                task,
+                at,
+                (args[count as usize % 6] & 0xffff_ffff).min(1 << 20) * 8,
+            ),
+            Arg::OutAlways(len) | Arg::InOutAlways(len) => {
+                bytes(task, at, output_len(len, at, args, ret, before.cell[index]))
+            }
             Arg::OutOnEintr(len) if interrupted => {
                 bytes(task, at, output_len(len, at, args, ret, before.cell[index]));
             }
-            Arg::IovecOut(count) if !failed => vectors(task, at, args[count as usize % 6], ret as u64),
+            Arg::IovecOut(count) if !failed => {
+                vectors(task, at, args[count as usize % 6], ret as u64)
+            }
             Arg::MsgOut if !failed => received(task, at, ret as u64, before),
             Arg::MmsgOut(_) if !failed => {
                 for message in 0..(ret as u64).min(VECTORS_MAX) {
                     let entry = at + message * core::mem::size_of::<Mmsghdr>() as u64;
                     if let Ok(header) = guest_mem::get::<Mmsghdr>(entry) {
-                        let room = Before { name: header.header.name_len, control: header.header.control_len, ..*before };
+                        let room = Before {
+                            name: header.header.name_len,
+                            control: header.header.control_len,
+                            ..*before
+                        };
                         received(task, entry, u64::from(header.len), &room);
                         bytes(task, entry + 56, 4);
                     }
@@ -76,7 +90,11 @@ pub fn emit(task: &mut Task, shape: &[Arg; 6], args: &[u64; 6], ret: i64, before
             }
             Arg::MmsgIn(_) if !failed => {
                 for message in 0..(ret as u64).min(VECTORS_MAX) {
-                    bytes(task, at + message * core::mem::size_of::<Mmsghdr>() as u64 + 56, 4);
+                    bytes(
+                        task,
+                        at + message * core::mem::size_of::<Mmsghdr>() as u64 + 56,
+                        4,
+                    );
                 }
             }
             _ => {}
@@ -90,7 +108,9 @@ fn output_len(len: Len, at: u64, args: &[u64; 6], ret: i64, cell_before: u32) ->
         Len::Ret => returned,
         Len::RetWithin(index) => returned.min(args[index as usize % 6]),
         Len::RetPlus(more) => returned + u64::from(more),
-        Len::RetTimesWithin(index, size) => returned.min(args[index as usize % 6]) * u64::from(size),
+        Len::RetTimesWithin(index, size) => {
+            returned.min(args[index as usize % 6]) * u64::from(size)
+        }
         Len::Sized(..) => u64::from(cell_before),
         Len::RetTimes(size) => returned.saturating_mul(u64::from(size)),
         Len::Cell(index) => {
@@ -128,10 +148,18 @@ fn received(task: &mut Task, at: u64, ret: u64, before: &Before) {
     };
     vectors(task, message.iov, message.iov_len, ret);
     if message.name != 0 {
-        bytes(task, message.name, u64::from(message.name_len.min(before.name)));
+        bytes(
+            task,
+            message.name,
+            u64::from(message.name_len.min(before.name)),
+        );
     }
     if message.control != 0 {
-        bytes(task, message.control, message.control_len.min(before.control));
+        bytes(
+            task,
+            message.control,
+            message.control_len.min(before.control),
+        );
     }
     // The header itself: name length, control length and flags were updated.
     bytes(task, at, core::mem::size_of::<Msghdr>() as u64);

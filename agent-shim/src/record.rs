@@ -26,7 +26,11 @@ pub fn call(cx: &mut Cx) {
         args: cx.call.args,
         rip: cx.call.rip,
         rsp: cx.call.rsp,
-        input_hash: if cx.task.detached { 0 } else { inputs::hash(&cx.shape.args, &cx.call.args) },
+        input_hash: if cx.task.detached {
+            0
+        } else {
+            inputs::hash(&cx.shape.args, &cx.call.args)
+        },
         ..Header::default()
     };
     ring::begin(cx.task, &header);
@@ -40,6 +44,7 @@ pub fn call(cx: &mut Cx) {
             complete(cx.task, ret);
             outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &before);
             ring::finish(cx.task);
+            hooks::sockets::note(cx, ret);
             ret
         }
         Flow::Completed(ret) => {
@@ -78,11 +83,22 @@ impl Cx<'_> {
         // SAFETY: as above.
         let ret = unsafe { arch::interruptible(self.task.pending.as_ptr(), nr, &args) };
         turns::acquire(self.task);
-        if ret == NOT_ENTERED {
-            Flow::NotEntered
-        } else {
-            Flow::Return(ret)
-        }
+        entered(ret)
+    }
+
+    /// Enters the kernel for a call that may block but keeps its turn.
+    pub fn enter_in_turn(&mut self) -> Flow {
+        let (nr, args) = (self.call.nr, self.call.args);
+        // SAFETY: the target's own call, with the target's own memory.
+        entered(unsafe { arch::interruptible(self.task.pending.as_ptr(), nr, &args) })
+    }
+}
+
+fn entered(ret: i64) -> Flow {
+    if ret == NOT_ENTERED {
+        Flow::NotEntered
+    } else {
+        Flow::Return(ret)
     }
 }
 
@@ -133,7 +149,17 @@ pub fn signal(task: &mut Task, signal: u32, info: &SigInfo, restart: bool, fp_si
 
 /// RDTSC or CPUID gave these values.
 pub fn instruction(task: &mut Task, kind: Kind, rip: u64, rsp: u64, counter: u64, args: [u64; 6]) {
-    event(task, Header { kind: kind as u8, args, ret: counter as i64, rip, rsp, ..Header::default() });
+    event(
+        task,
+        Header {
+            kind: kind as u8,
+            args,
+            ret: counter as i64,
+            rip,
+            rsp,
+            ..Header::default()
+        },
+    );
 }
 
 /// Writes to the run's standard output or error are ordered among all processes.

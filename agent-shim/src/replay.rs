@@ -66,7 +66,10 @@ fn after(task: &mut Task, context: &mut UContext) {
             Some(header) if header.kind == Kind::Preempt as u8 => {
                 divergence::report(task, Reason::Preempted, &header, &Header::default(), 0)
             }
-            Some(header) if header.kind == Kind::Merge as u8 => {
+            // Notes for readers.
+            Some(header)
+                if header.kind == Kind::Merge as u8 || header.kind == Kind::Endpoint as u8 =>
+            {
                 take_turn(task, &header);
                 log::consume(task, &header, |_, _| {});
             }
@@ -103,7 +106,9 @@ pub fn await_others(task: &Task) {
     let process = task.process();
     let begin = sys::monotonic_ns();
     while process.parked.load(Ordering::SeqCst) + 1 < process.live.load(Ordering::SeqCst) {
-        if session().state.load(Ordering::Acquire) != state::OPEN || sys::monotonic_ns() - begin > PATIENCE_NS {
+        if session().state.load(Ordering::Acquire) != state::OPEN
+            || sys::monotonic_ns() - begin > PATIENCE_NS
+        {
             return;
         }
         sys::sleep_ns(50_000);
@@ -169,13 +174,24 @@ pub fn next(task: &mut Task, made: &Header) -> Header {
 
 fn compare(cx: &mut Cx, header: &Header, made: &mut Header) {
     let differ = |task: &Task, reason, made: &Header, detail| -> ! {
-        let input = match cx.shape.args.iter().position(|arg| matches!(arg, Arg::In(_) | Arg::Path)) {
-            Some(index) if cx.shape.args[index] == Arg::Path => {
-                (made.args[index], crate::guest_mem::string_len(made.args[index], 512).unwrap_or(0) as u64)
-            }
+        let input = match cx
+            .shape
+            .args
+            .iter()
+            .position(|arg| matches!(arg, Arg::In(_) | Arg::Path))
+        {
+            Some(index) if cx.shape.args[index] == Arg::Path => (
+                made.args[index],
+                crate::guest_mem::string_len(made.args[index], 512).unwrap_or(0) as u64,
+            ),
             Some(index) => {
-                let Arg::In(len) = cx.shape.args[index] else { unreachable!() };
-                (made.args[index], inputs::input_len(len, made.args[index], &made.args))
+                let Arg::In(len) = cx.shape.args[index] else {
+                    unreachable!()
+                };
+                (
+                    made.args[index],
+                    inputs::input_len(len, made.args[index], &made.args),
+                )
             }
             None => (0, 0),
         };
@@ -283,11 +299,27 @@ pub fn fault(task: &mut Task, made: &Header) -> u64 {
 }
 
 /// RDTSC or CPUID: the recorded values.
-pub fn instruction(task: &mut Task, kind: Kind, rip: u64, rsp: u64, args: [u64; 6]) -> (u64, [u64; 6]) {
-    let made = Header { kind: kind as u8, args, rip, rsp, ..Header::default() };
+pub fn instruction(
+    task: &mut Task,
+    kind: Kind,
+    rip: u64,
+    rsp: u64,
+    args: [u64; 6],
+) -> (u64, [u64; 6]) {
+    let made = Header {
+        kind: kind as u8,
+        args,
+        rip,
+        rsp,
+        ..Header::default()
+    };
     let header = next(task, &made);
     let asked = if kind == Kind::Cpuid { 2 } else { 0 };
-    if header.kind != kind as u8 || header.rip != rip || header.rsp != rsp || header.args[..asked] != args[..asked] {
+    if header.kind != kind as u8
+        || header.rip != rip
+        || header.rsp != rsp
+        || header.args[..asked] != args[..asked]
+    {
         divergence::report(task, Reason::Kind, &header, &made, 0);
     }
     take_turn(task, &header);

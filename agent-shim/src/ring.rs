@@ -8,9 +8,7 @@
 use core::sync::atomic::Ordering;
 
 use reenact_abi::arena::{self, state, RING_SIZE};
-use reenact_abi::event::{
-    flags, Header, Kind, Part, Role, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE,
-};
+use reenact_abi::event::{flags, Header, Kind, Part, Role, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE};
 use reenact_abi::map;
 
 use crate::guest_mem;
@@ -31,7 +29,14 @@ pub fn map_ring(task: &mut Task) -> sys::Result<()> {
         let at = task.window_base() + copy * RING_SIZE;
         // SAFETY: the window belongs to this task.
         unsafe {
-            sys::mmap(at, RING_SIZE, prot, sys::MAP_SHARED | sys::MAP_FIXED, task.process().arena_fd, offset)?;
+            sys::mmap(
+                at,
+                RING_SIZE,
+                prot,
+                sys::MAP_SHARED | sys::MAP_FIXED,
+                task.process().arena_fd,
+                offset,
+            )?;
         }
     }
     task.head = task.my_slot().head.load(Ordering::Acquire);
@@ -99,7 +104,12 @@ pub fn begin(task: &mut Task, header: &Header) {
     }
     let at = address(task, task.head);
     // SAFETY: room for a header was made; the ring is ours until published.
-    unsafe { *(at as *mut Header) = Header { size: HEADER_SIZE as u32, ..*header } };
+    unsafe {
+        *(at as *mut Header) = Header {
+            size: HEADER_SIZE as u32,
+            ..*header
+        }
+    };
     task.last_record = task.head;
     task.head += HEADER_SIZE as u64;
     task.my_slot().inflight.store(1, Ordering::Release);
@@ -126,7 +136,8 @@ pub fn part(task: &mut Task, role: Role, addr: u64, from: u64, len: u64, content
         }
         let at = address(task, task.head);
         // SAFETY: room was made for the part and its padded payload.
-        let got = unsafe { guest_mem::read_raw(from + done, at + PART_SIZE as u64, want as usize) } as u64;
+        let got = unsafe { guest_mem::read_raw(from + done, at + PART_SIZE as u64, want as usize) }
+            as u64;
         push_part(task, role, addr.wrapping_add(done), got, got, content);
         done += got;
         if got < want {
@@ -153,7 +164,8 @@ fn mark_more(task: &mut Task) {
     unsafe { *((at + 5) as *mut u8) |= flags::MORE };
 }
 
-const _: () = assert!(core::mem::offset_of!(Header, flags) == 5 && core::mem::offset_of!(Part, flags) == 5);
+const _: () =
+    assert!(core::mem::offset_of!(Header, flags) == 5 && core::mem::offset_of!(Part, flags) == 5);
 
 fn push_part(task: &mut Task, role: Role, addr: u64, len: u64, bytes: u64, content: u64) {
     let padded = bytes.next_multiple_of(8);
@@ -189,7 +201,15 @@ pub fn retract(task: &mut Task) {
 }
 
 /// Adds payload read from a file; returns the bytes that it had.
-pub fn part_from_file(task: &mut Task, role: Role, addr: u64, fd: i32, offset: u64, len: u64, content: u64) -> u64 {
+pub fn part_from_file(
+    task: &mut Task,
+    role: Role,
+    addr: u64,
+    fd: i32,
+    offset: u64,
+    len: u64,
+    content: u64,
+) -> u64 {
     let mut done = 0u64;
     while done < len && !task.detached {
         let want = (len - done).min(PART_BYTES_MAX as u64);
@@ -199,7 +219,8 @@ pub fn part_from_file(task: &mut Task, role: Role, addr: u64, fd: i32, offset: u
         }
         let at = address(task, task.head) + PART_SIZE as u64;
         // SAFETY: room was made; the kernel writes at most `want` bytes of our ring.
-        let got = unsafe { sys::call(crate::nr::PREAD64, [fd as u64, at, want, offset + done]) }.max(0) as u64;
+        let got = unsafe { sys::call(crate::nr::PREAD64, [fd as u64, at, want, offset + done]) }
+            .max(0) as u64;
         push_part(task, role, addr.wrapping_add(done), got, got, content);
         done += got;
         if got < want {

@@ -12,7 +12,10 @@ pub struct Text<const N: usize> {
 
 impl<const N: usize> Text<N> {
     pub fn new() -> Self {
-        Text { bytes: [0; N], len: 0 }
+        Text {
+            bytes: [0; N],
+            len: 0,
+        }
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -50,7 +53,11 @@ macro_rules! warn {
 #[cfg(not(test))]
 pub fn panic(info: &core::panic::PanicInfo) {
     match info.location() {
-        Some(at) => line(format_args!("reenact: internal error at {}:{}", at.file(), at.line())),
+        Some(at) => line(format_args!(
+            "reenact: internal error at {}:{}",
+            at.file(),
+            at.line()
+        )),
         None => line(format_args!("reenact: internal error")),
     }
 }

@@ -9,7 +9,8 @@ use core::sync::atomic::Ordering;
 use reenact_abi::event::{Header, Kind};
 
 use crate::arch::frame::{
-    self, AltStack, SigInfo, SignalFrame, UContext, FXSAVE_SIZE, HANDLER_CLEARS, MXCSR, XSAVE_HEADER,
+    self, AltStack, SigInfo, SignalFrame, UContext, FXSAVE_SIZE, HANDLER_CLEARS, MXCSR,
+    XSAVE_HEADER,
 };
 use crate::guest_mem;
 use crate::intercept::trap::{self, never_blocked};
@@ -43,7 +44,10 @@ pub fn install(signal: u32, target: &SigAction) {
         return;
     }
     let action = match target.handler {
-        sys::SIG_DFL | sys::SIG_IGN => SigAction { restorer: 0, ..*target },
+        sys::SIG_DFL | sys::SIG_IGN => SigAction {
+            restorer: 0,
+            ..*target
+        },
         _ => trap::asynchronous_action(target),
     };
     let _ = sys::sigaction(signal, Some(&action));
@@ -122,7 +126,12 @@ pub fn hurry(task: &mut Task) {
     }
     let due = [0u64, 0, 0, HURRY_NS];
     // SAFETY: the kernel reads one itimerspec.
-    unsafe { sys::call(crate::nr::TIMER_SETTIME, [u64::from(task.timer - 1), 0, due.as_ptr() as u64, 0]) };
+    unsafe {
+        sys::call(
+            crate::nr::TIMER_SETTIME,
+            [u64::from(task.timer - 1), 0, due.as_ptr() as u64, 0],
+        )
+    };
 }
 
 /// Did our own timer send this?
@@ -138,7 +147,13 @@ pub fn interrupt(task: &mut Task, context: &mut UContext) {
     let regs = &context.regs;
     record::event(
         task,
-        Header { kind: Kind::Preempt as u8, rip: regs.rip, rsp: regs.rsp, args: [regs.rax, regs.rbx, regs.rcx, regs.rdx, regs.rsi, regs.rdi], ..Header::default() },
+        Header {
+            kind: Kind::Preempt as u8,
+            rip: regs.rip,
+            rsp: regs.rsp,
+            args: [regs.rax, regs.rbx, regs.rcx, regs.rdx, regs.rsi, regs.rdi],
+            ..Header::default()
+        },
     );
     let signal = task.pending.swap(0, Ordering::AcqRel);
     deliver_one(task, context, signal, false);
@@ -147,7 +162,11 @@ pub fn interrupt(task: &mut Task, context: &mut UContext) {
 
 /// Sends a signal to the running task.
 pub fn raise(signal: u32) {
-    let ids = [u64::from(sys::getpid()), u64::from(sys::gettid()), u64::from(signal)];
+    let ids = [
+        u64::from(sys::getpid()),
+        u64::from(sys::gettid()),
+        u64::from(signal),
+    ];
     // SAFETY: raises a signal in this very task.
     unsafe { sys::call(crate::nr::TGKILL, ids) };
 }
@@ -161,7 +180,14 @@ pub fn fault(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UContex
     let header = Header {
         kind: Kind::Fault as u8,
         nr: signal as u16,
-        args: [info.code() as u64, info.addr(), context.regs.trapno, context.regs.err, size, 0],
+        args: [
+            info.code() as u64,
+            info.addr(),
+            context.regs.trapno,
+            context.regs.err,
+            size,
+            0,
+        ],
         ret: i64::from(handled),
         rip: context.regs.rip,
         rsp: context.regs.rsp,
@@ -195,7 +221,13 @@ pub fn fault(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UContex
 
 /// Rearranges `context` so that returning to it enters the target's handler, as the kernel would
 /// (arch/x86/kernel/signal_64.c). `fp_size` is the recorded size of the floating-point state.
-pub fn push_frame(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UContext, fp_size: u64) {
+pub fn push_frame(
+    task: &mut Task,
+    signal: u32,
+    info: &SigInfo,
+    context: &mut UContext,
+    fp_size: u64,
+) {
     let action = task.process().actions[signal as usize % 65];
     if action.flags & sys::SA_RESETHAND != 0 {
         task.process().actions[signal as usize % 65].handler = sys::SIG_DFL;
@@ -208,7 +240,11 @@ pub fn push_frame(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UC
         && task.alt.flags & frame::SS_DISABLE == 0
         && task.alt.size != 0
         && !on_alt;
-    let mut sp = if use_alt { task.alt.sp + task.alt.size } else { context.regs.rsp - 128 };
+    let mut sp = if use_alt {
+        task.alt.sp + task.alt.size
+    } else {
+        context.regs.rsp - 128
+    };
 
     sp = (sp - fp_size) & !63;
     let fp_at = sp;
@@ -217,13 +253,20 @@ pub fn push_frame(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UC
 
     let mut saved = *context;
     saved.mask = task.mask;
-    saved.stack = AltStack { flags: alt_flags(task, context.regs.rsp), ..task.alt };
+    saved.stack = AltStack {
+        flags: alt_flags(task, context.regs.rsp),
+        ..task.alt
+    };
     saved.link = 0;
     saved.regs.fpstate = if fp_size == 0 { 0 } else { fp_at };
     saved.regs.oldmask = task.mask;
     if trap::FAULTS.contains(&signal) && info.code() > 0 {
         if !task.recording() {
-            saved.regs.cr2 = if signal == trap::SIGSEGV || signal == trap::SIGBUS { info.addr() } else { 0 };
+            saved.regs.cr2 = if signal == trap::SIGSEGV || signal == trap::SIGBUS {
+                info.addr()
+            } else {
+                0
+            };
         }
         if signal != trap::SIGSEGV && signal != trap::SIGBUS {
             saved.regs.cr2 = 0;
@@ -235,7 +278,11 @@ pub fn push_frame(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UC
         saved.regs.trapno = 0;
     }
     saved.regs.reserved = [0; 8];
-    let target_frame = SignalFrame { restorer: action.restorer, context: saved, info: *info };
+    let target_frame = SignalFrame {
+        restorer: action.restorer,
+        context: saved,
+        info: *info,
+    };
     if !copied || guest_mem::put(sp, target_frame).is_err() {
         // No room for the frame: the kernel would kill with SIGSEGV.
         let _ = sys::sigaction(trap::SIGSEGV, Some(&SigAction::DEFAULT));
@@ -341,7 +388,10 @@ pub fn pop_frame(task: &mut Task, context: &mut UContext) -> bool {
         if flags & frame::SS_DISABLE != 0 {
             task.alt = AltStack::DISABLED;
         } else if saved.stack.size >= 2048 && !task.alt.holds(context.regs.rsp) {
-            task.alt = AltStack { flags, ..saved.stack };
+            task.alt = AltStack {
+                flags,
+                ..saved.stack
+            };
         }
     }
     restore_fpstate(saved.regs.fpstate, own_fp)
@@ -362,11 +412,23 @@ fn restore_fpstate(from: u64, to: u64) -> bool {
     let description = 464..512usize;
     let mut kept = [0u8; 48];
     // SAFETY: inside the legacy image of our own frame.
-    unsafe { core::ptr::copy_nonoverlapping((to + description.start as u64) as *const u8, kept.as_mut_ptr(), 48) };
-    // SAFETY: the destination is our own frame, `room` bytes; the trailing magic word is kept.
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            (to + description.start as u64) as *const u8,
+            kept.as_mut_ptr(),
+            48,
+        )
+    };
     let take = if room > FXSAVE_SIZE { room - 4 } else { room };
+    // SAFETY: the destination is our own frame, `room` bytes; the trailing magic word is kept.
     let left = unsafe { crate::arch::copy(to, from, take as usize) };
     // SAFETY: as above.
-    unsafe { core::ptr::copy_nonoverlapping(kept.as_ptr(), (to + description.start as u64) as *mut u8, 48) };
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            kept.as_ptr(),
+            (to + description.start as u64) as *mut u8,
+            48,
+        )
+    };
     left == 0
 }

@@ -22,7 +22,6 @@ impl Errno {
     pub const EACCES: Errno = Errno(13);
     pub const EFAULT: Errno = Errno(14);
     pub const EEXIST: Errno = Errno(17);
-    pub const ENOTDIR: Errno = Errno(20);
     pub const EINVAL: Errno = Errno(22);
     pub const ENAMETOOLONG: Errno = Errno(36);
     pub const ENOSYS: Errno = Errno(38);
@@ -80,9 +79,7 @@ pub const AT_FDCWD: u64 = -100i64 as u64;
 pub const AT_EMPTY_PATH: u64 = 0x1000;
 
 pub const F_DUPFD: u64 = 0;
-pub const F_GETFD: u64 = 1;
 pub const F_SETFD: u64 = 2;
-pub const F_DUPFD_CLOEXEC: u64 = 1030;
 
 pub const SIG_BLOCK: u64 = 0;
 pub const SIG_UNBLOCK: u64 = 1;
@@ -120,7 +117,14 @@ pub const S_ISGID: u32 = 0o2000;
 
 /// # Safety
 /// As mmap(2): a fixed mapping replaces what was there.
-pub unsafe fn mmap(addr: u64, len: u64, prot: u64, flags: u64, fd: i32, offset: u64) -> Result<u64> {
+pub unsafe fn mmap(
+    addr: u64,
+    len: u64,
+    prot: u64,
+    flags: u64,
+    fd: i32,
+    offset: u64,
+) -> Result<u64> {
     // SAFETY: forwarded promise.
     check(unsafe { arch::syscall(nr::MMAP, [addr, len, prot, flags, fd as i64 as u64, offset]) })
 }
@@ -161,25 +165,45 @@ pub fn fstat(fd: i32) -> Result<Stat> {
 
 pub fn read(fd: i32, into: &mut [u8]) -> Result<usize> {
     // SAFETY: the kernel writes at most the slice.
-    let ret = unsafe { call(nr::READ, [fd as u64, into.as_mut_ptr() as u64, into.len() as u64]) };
+    let ret = unsafe {
+        call(
+            nr::READ,
+            [fd as u64, into.as_mut_ptr() as u64, into.len() as u64],
+        )
+    };
     check(ret).map(|n| n as usize)
 }
 
 pub fn pread(fd: i32, into: &mut [u8], offset: u64) -> Result<usize> {
-    let args = [fd as u64, into.as_mut_ptr() as u64, into.len() as u64, offset];
+    let args = [
+        fd as u64,
+        into.as_mut_ptr() as u64,
+        into.len() as u64,
+        offset,
+    ];
     // SAFETY: the kernel writes at most the slice.
     check(unsafe { call(nr::PREAD64, args) }).map(|n| n as usize)
 }
 
 pub fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
     // SAFETY: the kernel reads the slice.
-    let ret = unsafe { call(nr::WRITE, [fd as u64, bytes.as_ptr() as u64, bytes.len() as u64]) };
+    let ret = unsafe {
+        call(
+            nr::WRITE,
+            [fd as u64, bytes.as_ptr() as u64, bytes.len() as u64],
+        )
+    };
     check(ret).map(|n| n as usize)
 }
 
 /// readlinkat(2) on a NUL-terminated path; returns the bytes written.
 pub fn readlink(path: &[u8], into: &mut [u8]) -> Result<usize> {
-    let args = [AT_FDCWD, path.as_ptr() as u64, into.as_mut_ptr() as u64, into.len() as u64];
+    let args = [
+        AT_FDCWD,
+        path.as_ptr() as u64,
+        into.as_mut_ptr() as u64,
+        into.len() as u64,
+    ];
     // SAFETY: the kernel reads up to the NUL and writes at most the slice.
     check(unsafe { call(nr::READLINKAT, args) }).map(|n| n as usize)
 }
@@ -216,16 +240,32 @@ pub fn sleep_ns(ns: u64) {
 }
 
 /// Waits while `*word == value`, at most `timeout_ns`; works across processes.
-pub fn futex_wait(word: &core::sync::atomic::AtomicU32, value: u32, timeout_ns: u64) -> Result<u64> {
+pub fn futex_wait(
+    word: &core::sync::atomic::AtomicU32,
+    value: u32,
+    timeout_ns: u64,
+) -> Result<u64> {
     let ts = [timeout_ns / 1_000_000_000, timeout_ns % 1_000_000_000];
-    let args = [word.as_ptr() as u64, 0, u64::from(value), ts.as_ptr() as u64, 0, 0];
+    let args = [
+        word.as_ptr() as u64,
+        0,
+        u64::from(value),
+        ts.as_ptr() as u64,
+        0,
+        0,
+    ];
     // SAFETY: the kernel reads the word and one timespec.
     check(unsafe { arch::syscall(nr::FUTEX, args) })
 }
 
 pub fn futex_wake(word: &core::sync::atomic::AtomicU32, count: u32) {
     // SAFETY: the kernel only looks the address up.
-    unsafe { arch::syscall(nr::FUTEX, [word.as_ptr() as u64, 1, u64::from(count), 0, 0, 0]) };
+    unsafe {
+        arch::syscall(
+            nr::FUTEX,
+            [word.as_ptr() as u64, 1, u64::from(count), 0, 0, 0],
+        )
+    };
 }
 
 /// Ends the process at once.
@@ -255,7 +295,12 @@ pub struct SigAction {
 }
 
 impl SigAction {
-    pub const DEFAULT: SigAction = SigAction { handler: SIG_DFL, flags: 0, restorer: 0, mask: 0 };
+    pub const DEFAULT: SigAction = SigAction {
+        handler: SIG_DFL,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
 }
 
 pub const SIG_DFL: u64 = 0;
@@ -282,7 +327,12 @@ pub fn sigaction(signal: u32, new: Option<&SigAction>) -> Result<SigAction> {
 pub fn sigprocmask(how: u64, set: u64) -> u64 {
     let mut old = 0u64;
     // SAFETY: the kernel reads and writes one word each.
-    unsafe { call(nr::RT_SIGPROCMASK, [how, &raw const set as u64, &raw mut old as u64, 8]) };
+    unsafe {
+        call(
+            nr::RT_SIGPROCMASK,
+            [how, &raw const set as u64, &raw mut old as u64, 8],
+        )
+    };
     old
 }
 

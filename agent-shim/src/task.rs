@@ -40,6 +40,8 @@ pub struct Task {
     pub tid: u32,
     /// Recording: a timer of the kernel's that hurries a waiting signal, plus one; 0: none yet.
     pub timer: u32,
+    /// Recording: the running call made connection endpoints, which are to become events.
+    pub made_endpoint: bool,
     /// Recording: the running call merged two groups, which is to become an event.
     pub merged: bool,
     /// Nothing is recorded any more: calls go straight to the kernel.
@@ -114,7 +116,7 @@ pub static mut MM: crate::hooks::memory::Mm = crate::hooks::memory::Mm::EMPTY;
 #[allow(static_mut_refs)]
 pub fn mm() -> &'static mut crate::hooks::memory::Mm {
     // SAFETY: only the task that holds the group's turn runs code that uses it.
-    unsafe { &mut *(&raw mut MM) }
+    unsafe { &mut MM }
 }
 
 pub fn session() -> &'static Session {
@@ -156,9 +158,21 @@ impl Task {
         let mut index = 0u32;
         while u64::from(index) < map::TASKS_MAX {
             let base = Task::base(index);
-            let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
+            let flags = sys::MAP_PRIVATE
+                | sys::MAP_ANONYMOUS
+                | sys::MAP_NORESERVE
+                | sys::MAP_FIXED_NOREPLACE;
             // SAFETY: NOREPLACE never touches an existing mapping.
-            match unsafe { sys::mmap(base, map::TASK_STACK, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0) } {
+            match unsafe {
+                sys::mmap(
+                    base,
+                    map::TASK_STACK,
+                    sys::PROT_READ | sys::PROT_WRITE,
+                    flags,
+                    -1,
+                    0,
+                )
+            } {
                 Ok(at) if at == base => {
                     // SAFETY: fresh zeroed memory of sufficient size.
                     let task = unsafe { &mut *(base as *mut Task) };
@@ -225,10 +239,18 @@ impl Task {
 impl Process {
     /// Maps the pool and takes its first block.
     pub fn first() -> sys::Result<&'static mut Process> {
-        let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
+        let flags =
+            sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
         // SAFETY: NOREPLACE never touches an existing mapping.
         unsafe {
-            sys::mmap(map::HEAP, PROCESSES * PROCESS_STRIDE, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0)?;
+            sys::mmap(
+                map::HEAP,
+                PROCESSES * PROCESS_STRIDE,
+                sys::PROT_READ | sys::PROT_WRITE,
+                flags,
+                -1,
+                0,
+            )?;
             let first = &mut *(map::HEAP as *mut Process);
             first.used.store(1, Ordering::Relaxed);
             first.live.store(1, Ordering::Relaxed);
@@ -243,7 +265,11 @@ impl Process {
             let at = (map::HEAP + index * PROCESS_STRIDE) as *mut Process;
             // SAFETY: blocks of the pool; `used` is atomic and claims the rest.
             unsafe {
-                if (*at).used.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                if (*at)
+                    .used
+                    .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst)
+                    .is_ok()
+                {
                     core::ptr::copy_nonoverlapping(self as *const Process, at, 1);
                     (*at).left_behind = (0, 0);
                     (*at).live.store(1, Ordering::Relaxed);

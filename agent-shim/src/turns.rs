@@ -46,7 +46,10 @@ pub fn acquire(task: &Task) {
 /// Locks one entry for the task in `slot`.
 fn take(index: u32, slot: u32) {
     let group = group(index);
-    let mut current = match group.turn.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst) {
+    let mut current = match group
+        .turn
+        .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst)
+    {
         Ok(_) => 0,
         Err(_) => group.turn.swap(2, Ordering::SeqCst),
     };
@@ -92,43 +95,55 @@ pub fn leave_shared(task: &Task) {
     }
 }
 
-/// Recording: makes one group of the task's own and that of `other`; true when they were two. The
-/// task holds its turn before and after.
-pub fn merge(task: &Task, other: u32) -> bool {
-    let own = root(task.my_slot().group.load(Ordering::Relaxed));
-    if own == root(other) {
-        return false;
-    }
-    // Whoever merges holds no turn while it waits for the right to merge, so nobody waits in a ring.
+/// Recording: runs `act` while nobody else of the session changes who belongs to which group. The
+/// task holds its turn before, within and after, but not throughout.
+pub fn regroup<T>(task: &Task, act: impl FnOnce() -> T) -> T {
+    // Whoever waits for this right holds no turn, so nobody waits in a ring.
     release(task);
     let lock = &session().merge_lock;
-    while lock.compare_exchange(0, task.slot + 1, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+    while lock
+        .compare_exchange(0, task.slot + 1, Ordering::SeqCst, Ordering::SeqCst)
+        .is_err()
+    {
         let holder = lock.load(Ordering::SeqCst);
         if holder != 0 && slot(holder - 1).owner.load(Ordering::Relaxed) & OWNER_DIED != 0 {
             let _ = lock.compare_exchange(holder, 0, Ordering::SeqCst, Ordering::SeqCst);
         }
-        sys::sleep_ns(100_000);
+        sys::sleep_ns(50_000);
     }
     acquire(task);
-    let (own, other) = (root(task.my_slot().group.load(Ordering::Relaxed)), root(other));
-    let merged = own != other;
-    if merged {
-        let (from, into) = (group(own), group(other));
-        take(other, task.slot);
-        into.order.fetch_max(from.order.load(Ordering::SeqCst), Ordering::SeqCst);
-        into.members.fetch_add(from.members.swap(0, Ordering::SeqCst), Ordering::SeqCst);
-        task.my_slot().group.store(other, Ordering::SeqCst);
-        from.merged_into.store(other + 1, Ordering::SeqCst);
-        unlock(from);
-    }
+    let result = act();
     lock.store(0, Ordering::SeqCst);
-    merged
+    result
+}
+
+/// Makes one group of the task's own and that of `other`; true when they were two. Only within
+/// [`regroup`].
+pub fn merge(task: &Task, other: u32) -> bool {
+    let own = root(task.my_slot().group.load(Ordering::Relaxed));
+    let other = root(other);
+    if own == other || group(other).id.load(Ordering::SeqCst) == 0 {
+        return false;
+    }
+    let (from, into) = (group(own), group(other));
+    take(other, task.slot);
+    into.order
+        .fetch_max(from.order.load(Ordering::SeqCst), Ordering::SeqCst);
+    into.members
+        .fetch_add(from.members.swap(0, Ordering::SeqCst), Ordering::SeqCst);
+    task.my_slot().group.store(other, Ordering::SeqCst);
+    from.merged_into.store(other + 1, Ordering::SeqCst);
+    unlock(from);
+    true
 }
 
 /// Recording: the position of the event that happens now.
 pub fn next_order(task: &Task) -> (u32, u64) {
     let group = mine(task);
-    (group.id.load(Ordering::Relaxed), group.order.fetch_add(1, Ordering::Relaxed))
+    (
+        group.id.load(Ordering::Relaxed),
+        group.order.fetch_add(1, Ordering::Relaxed),
+    )
 }
 
 /// Recording: claims a fresh group.
@@ -136,12 +151,19 @@ pub fn create() -> Option<u32> {
     let session = session();
     for index in 0..GROUPS_MAX as u32 {
         let entry = group(index);
-        if entry.id.compare_exchange(0, u32::MAX, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        if entry
+            .id
+            .compare_exchange(0, u32::MAX, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+        {
             entry.turn.store(0, Ordering::Relaxed);
             entry.merged_into.store(0, Ordering::Relaxed);
             entry.members.store(0, Ordering::Relaxed);
             entry.order.store(1, Ordering::Relaxed);
-            entry.id.store(session.next_group.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Release);
+            entry.id.store(
+                session.next_group.fetch_add(1, Ordering::Relaxed) + 1,
+                Ordering::Release,
+            );
             return Some(index);
         }
     }

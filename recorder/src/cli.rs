@@ -13,7 +13,12 @@ use crate::{doctor, session};
 /// The command runs as it would without `record`: same output, same exit status, same signals.
 /// Reenact's own lines go to standard error and start with `record:`.
 #[derive(Parser)]
-#[command(name = "record", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "record",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 #[command(after_help = "Examples:
   record -- ./e2e-test.sh                record a test into trace.zst
   record -o flaky.zst -- pytest -x       choose the file

@@ -35,7 +35,13 @@ pub fn find(command: &[OsString]) -> Result<Program, CommandError> {
     } else {
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
         std::env::split_paths(&path)
-            .map(|dir| if dir.as_os_str().is_empty() { Path::new(".").join(name) } else { dir.join(name) })
+            .map(|dir| {
+                if dir.as_os_str().is_empty() {
+                    Path::new(".").join(name)
+                } else {
+                    dir.join(name)
+                }
+            })
             .collect()
     };
     let mut denied = None;
@@ -56,12 +62,18 @@ pub fn find(command: &[OsString]) -> Result<Program, CommandError> {
 fn open(path: &Path) -> io::Result<File> {
     let meta = std::fs::metadata(path)?;
     let kind = meta.file_type();
-    if kind.is_dir() || kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
+    if kind.is_dir()
+        || kind.is_fifo()
+        || kind.is_socket()
+        || kind.is_char_device()
+        || kind.is_block_device()
+    {
         return Err(io::Error::from_raw_os_error(libc::EACCES));
     }
     let name = std::ffi::CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: the path is NUL-terminated.
-    let allowed = unsafe { libc::faccessat(libc::AT_FDCWD, name.as_ptr(), libc::X_OK, libc::AT_EACCESS) };
+    let allowed =
+        unsafe { libc::faccessat(libc::AT_FDCWD, name.as_ptr(), libc::X_OK, libc::AT_EACCESS) };
     if allowed != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -75,16 +87,28 @@ fn with_shell(path: PathBuf, mut file: File, command: &[OsString]) -> Program {
     let got = file.read(&mut head).unwrap_or(0);
     let argv = command.to_vec();
     if head[..got].starts_with(b"\x7fELF") || head[..got].starts_with(b"#!") {
-        return Program { path, file: file.into(), argv };
+        return Program {
+            path,
+            file: file.into(),
+            argv,
+        };
     }
     let shell = Path::new("/bin/sh");
     match File::open(shell) {
         Ok(file) => {
             let mut with = vec![OsString::from("/bin/sh"), path.into_os_string()];
             with.extend(argv.into_iter().skip(1));
-            Program { path: shell.into(), file: file.into(), argv: with }
+            Program {
+                path: shell.into(),
+                file: file.into(),
+                argv: with,
+            }
         }
-        Err(_) => Program { path, file: file.into(), argv },
+        Err(_) => Program {
+            path,
+            file: file.into(),
+            argv,
+        },
     }
 }
 

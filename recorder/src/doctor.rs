@@ -23,7 +23,10 @@ fn in_child(probe: impl FnOnce() -> bool) -> bool {
             libc::_exit(i32::from(!probe()));
         }
         let mut status = 0;
-        pid > 0 && libc::waitpid(pid, &mut status, 0) == pid && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+        pid > 0
+            && libc::waitpid(pid, &mut status, 0) == pid
+            && libc::WIFEXITED(status)
+            && libc::WEXITSTATUS(status) == 0
     }
 }
 
@@ -38,8 +41,16 @@ fn dispatch_works() -> bool {
 
 fn seccomp_works() -> bool {
     in_child(|| {
-        let allow = libc::sock_filter { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 };
-        let program = libc::sock_fprog { len: 1, filter: &allow as *const _ as *mut _ };
+        let allow = libc::sock_filter {
+            code: 6,
+            jt: 0,
+            jf: 0,
+            k: 0x7fff_0000,
+        };
+        let program = libc::sock_fprog {
+            len: 1,
+            filter: &allow as *const _ as *mut _,
+        };
         // SAFETY: a filter that allows everything, in a child of our own.
         unsafe {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -69,13 +80,21 @@ fn probe() -> Vec<Finding> {
     found.push(Finding {
         name: "syscall-user-dispatch",
         ok: dispatch,
-        what: yes_no(dispatch, "works", "refused by this kernel (needs Linux 5.11): seccomp is used instead"),
+        what: yes_no(
+            dispatch,
+            "works",
+            "refused by this kernel (needs Linux 5.11): seccomp is used instead",
+        ),
     });
     let seccomp = seccomp_works();
     found.push(Finding {
         name: "seccomp",
         ok: seccomp,
-        what: yes_no(seccomp, "works", "refused: there is nothing to fall back on"),
+        what: yes_no(
+            seccomp,
+            "works",
+            "refused: there is nothing to fall back on",
+        ),
     });
     found.push(Finding {
         name: "net",
@@ -86,9 +105,14 @@ fn probe() -> Vec<Finding> {
     found.push(Finding {
         name: "cpuid",
         ok: cpuid,
-        what: yes_no(cpuid, "is recorded", "cannot be caught on this CPU: replay needs a CPU of the same kind"),
+        what: yes_no(
+            cpuid,
+            "is recorded",
+            "cannot be caught on this CPU: replay needs a CPU of the same kind",
+        ),
     });
-    let memfd = reenact_launch::Session::create(reenact_abi::arena::Mode::Record, Net::Dispatch, 0, 0);
+    let memfd =
+        reenact_launch::Session::create(reenact_abi::arena::Mode::Record, Net::Dispatch, 0, 0);
     found.push(Finding {
         name: "shared-memory",
         ok: memfd.is_ok(),
@@ -99,19 +123,40 @@ fn probe() -> Vec<Finding> {
 
 pub fn main(json: bool) -> ExitCode {
     let found = probe();
-    let usable = found.iter().filter(|finding| finding.name != "cpuid" && finding.name != "syscall-user-dispatch");
-    let usable = usable.filter(|finding| finding.name != "seccomp").all(|finding| finding.ok);
+    let usable = found
+        .iter()
+        .filter(|finding| finding.name != "cpuid" && finding.name != "syscall-user-dispatch");
+    let usable = usable
+        .filter(|finding| finding.name != "seccomp")
+        .all(|finding| finding.ok);
     if json {
         let fields: serde_json::Map<String, serde_json::Value> = found
             .iter()
-            .map(|f| (f.name.to_owned(), serde_json::json!({ "ok": f.ok, "what": f.what })))
+            .map(|f| {
+                (
+                    f.name.to_owned(),
+                    serde_json::json!({ "ok": f.ok, "what": f.what }),
+                )
+            })
             .collect();
         println!("{}", serde_json::Value::Object(fields));
     } else {
         for finding in &found {
-            println!("{:4} {:22} {}", if finding.ok { "ok" } else { "no" }, finding.name, finding.what);
+            println!(
+                "{:4} {:22} {}",
+                if finding.ok { "ok" } else { "no" },
+                finding.name,
+                finding.what
+            );
         }
-        println!("{}", if usable { "recording works here" } else { "recording does not work here" });
+        println!(
+            "{}",
+            if usable {
+                "recording works here"
+            } else {
+                "recording does not work here"
+            }
+        );
     }
     let _ = io::Write::flush(&mut io::stdout());
     if usable {

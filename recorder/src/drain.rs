@@ -48,7 +48,11 @@ pub struct Drain<'a> {
 
 impl<'a> Drain<'a> {
     pub fn new(session: &'a Session) -> Self {
-        Drain { session, live: BTreeMap::new(), totals: Totals::default() }
+        Drain {
+            session,
+            live: BTreeMap::new(),
+            totals: Totals::default(),
+        }
     }
 
     /// Takes everything that is there. Returns whether anything was.
@@ -77,22 +81,39 @@ impl<'a> Drain<'a> {
     /// A task that stays in FOREIGN has become a program that we do not record.
     fn seen_foreign(&mut self, index: usize, state: u32) -> bool {
         let live = self.live.entry(index).or_default();
-        live.foreign = if state == slot::FOREIGN { live.foreign + 1 } else { 0 };
+        live.foreign = if state == slot::FOREIGN {
+            live.foreign + 1
+        } else {
+            0
+        };
         live.foreign > 5
     }
 
     pub fn alive(&self) -> usize {
-        (0..SLOTS_MAX).filter(|index| self.session.slot(*index).state.load(Ordering::Acquire) != slot::FREE).count()
+        (0..SLOTS_MAX)
+            .filter(|index| self.session.slot(*index).state.load(Ordering::Acquire) != slot::FREE)
+            .count()
     }
 
-    fn drain_slot(&mut self, index: usize, entry: &Slot, writer: &mut Writer) -> Result<bool, WriteError> {
+    fn drain_slot(
+        &mut self,
+        index: usize,
+        entry: &Slot,
+        writer: &mut Writer,
+    ) -> Result<bool, WriteError> {
         let live = self.live.entry(index).or_default();
         if live.stream.is_none() {
-            live.stream = Some(StreamId { process: entry.process, task: entry.task });
+            live.stream = Some(StreamId {
+                process: entry.process,
+                task: entry.task,
+            });
             live.parent = entry.parent_process;
             self.totals.streams += 1;
         }
-        let (head, tail) = (entry.head.load(Ordering::Acquire), entry.tail.load(Ordering::Relaxed));
+        let (head, tail) = (
+            entry.head.load(Ordering::Acquire),
+            entry.tail.load(Ordering::Relaxed),
+        );
         let ready = head.wrapping_sub(tail);
         if ready == 0 || ready > RING_SIZE {
             live.broken |= ready > RING_SIZE;
@@ -118,28 +139,54 @@ impl<'a> Drain<'a> {
         foreign: bool,
     ) -> Result<(), WriteError> {
         let mut live = self.live.remove(&index).unwrap_or_default();
-        let Some(stream) = live.stream else { return Ok(()) };
+        let Some(stream) = live.stream else {
+            return Ok(());
+        };
         if entry.inflight.load(Ordering::Acquire) != 0 && !live.broken {
             let mut bytes = Vec::new();
-            copy_ring(self.session, index, entry.head.load(Ordering::Acquire), HEADER_SIZE as u64, &mut bytes);
+            copy_ring(
+                self.session,
+                index,
+                entry.head.load(Ordering::Acquire),
+                HEADER_SIZE as u64,
+                &mut bytes,
+            );
             let mut header = header_of(&bytes);
             if header.kind == Kind::Call as u8 {
                 header.flags = header.flags & !flags::MORE | flags::UNFINISHED;
-                emit(&mut live, Event { header, parts: Vec::new() }, writer, &mut self.totals)?;
+                emit(
+                    &mut live,
+                    Event {
+                        header,
+                        parts: Vec::new(),
+                    },
+                    writer,
+                    &mut self.totals,
+                )?;
             }
         }
-        let by_fault = live.last.is_some_and(|last| last.kind == Kind::Fault as u8 && last.ret == 0);
+        let by_fault = live
+            .last
+            .is_some_and(|last| last.kind == Kind::Fault as u8 && last.ret == 0);
         let gaps = entry.gaps.load(Ordering::Relaxed);
         self.totals.gaps += u64::from(gaps);
         self.totals.broken += u64::from(live.broken);
         self.totals.unrecorded += u64::from(foreign);
         let ended = state == slot::ENDED || by_fault;
-        let exe_len = entry.exe.iter().position(|byte| *byte == 0).unwrap_or(entry.exe.len());
+        let exe_len = entry
+            .exe
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(entry.exe.len());
         writer.process_end(&ProcessEnd {
             process: stream.process,
             task: stream.task,
             complete: gaps == 0 && !live.broken && !foreign,
-            killed_by: if ended || foreign { 0 } else { libc::SIGKILL as u32 },
+            killed_by: if ended || foreign {
+                0
+            } else {
+                libc::SIGKILL as u32
+            },
             exe: entry.exe[..exe_len].to_vec(),
             parent: live.parent,
         })?;
@@ -148,7 +195,9 @@ impl<'a> Drain<'a> {
     }
 
     fn free(&self, entry: &Slot) {
-        let group = self.session.group(root(self.session, entry.group.load(Ordering::Relaxed)));
+        let group = self
+            .session
+            .group(root(self.session, entry.group.load(Ordering::Relaxed)));
         if group.members.fetch_sub(1, Ordering::SeqCst) <= 1 {
             group.members.store(0, Ordering::SeqCst);
             group.id.store(0, Ordering::SeqCst);
@@ -177,7 +226,9 @@ impl<'a> Drain<'a> {
         for index in left {
             let entry = self.session.slot(index);
             self.drain_slot(index, entry, writer)?;
-            let Some(live) = self.live.remove(&index) else { continue };
+            let Some(live) = self.live.remove(&index) else {
+                continue;
+            };
             let Some(stream) = live.stream else { continue };
             self.totals.detached += 1;
             let gaps = entry.gaps.load(Ordering::Relaxed);
@@ -197,7 +248,11 @@ impl<'a> Drain<'a> {
 
 fn root(session: &Session, mut index: u32) -> usize {
     for _ in 0..arena::GROUPS_MAX {
-        match session.group(index as usize % arena::GROUPS_MAX).merged_into.load(Ordering::Acquire) {
+        match session
+            .group(index as usize % arena::GROUPS_MAX)
+            .merged_into
+            .load(Ordering::Acquire)
+        {
             0 => break,
             next => index = next - 1,
         }
@@ -273,7 +328,11 @@ fn consume(live: &mut Live, writer: &mut Writer, totals: &mut Totals) -> Result<
         let size = half(rest, 0) as usize;
         let is_part = rest[4] == Kind::Part as u8;
         let least = if is_part { PART_SIZE } else { HEADER_SIZE };
-        if size < least || size > RECORD_MAX || size % 8 != 0 || is_part != live.open.is_some() {
+        if size < least
+            || size > RECORD_MAX
+            || !size.is_multiple_of(8)
+            || is_part != live.open.is_some()
+        {
             live.broken = true;
             break;
         }
@@ -285,7 +344,10 @@ fn consume(live: &mut Live, writer: &mut Writer, totals: &mut Totals) -> Result<
         if is_part {
             part(live, &record, writer)?;
         } else {
-            live.open = Some(Event { header: header_of(&record), parts: Vec::new() });
+            live.open = Some(Event {
+                header: header_of(&record),
+                parts: Vec::new(),
+            });
         }
         if record[5] & flags::MORE == 0 {
             if let Some(event) = live.open.take() {
@@ -303,8 +365,26 @@ fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), Write
     match (Role::from_u8(record[6]), carried) {
         (Some(Role::ContentBytes), Some(bytes)) => writer.content_bytes(content, addr, bytes)?,
         (Some(Role::ContentEnd), _) => writer.content_end(content, addr)?,
-        (Some(role), _) if role.is_reference() => push(live, EventPart { role, addr, len, content, bytes: Vec::new() }),
-        (Some(role), Some(bytes)) => push(live, EventPart { role, addr, len, content, bytes: bytes.to_vec() }),
+        (Some(role), _) if role.is_reference() => push(
+            live,
+            EventPart {
+                role,
+                addr,
+                len,
+                content,
+                bytes: Vec::new(),
+            },
+        ),
+        (Some(role), Some(bytes)) => push(
+            live,
+            EventPart {
+                role,
+                addr,
+                len,
+                content,
+                bytes: bytes.to_vec(),
+            },
+        ),
         _ => live.broken = true,
     }
     Ok(())
@@ -312,7 +392,9 @@ fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), Write
 
 /// Joins what the shim split because a record is small.
 fn push(live: &mut Live, part: EventPart) {
-    let Some(event) = live.open.as_mut() else { return };
+    let Some(event) = live.open.as_mut() else {
+        return;
+    };
     if let Some(last) = event.parts.last_mut() {
         let joins = last.role == part.role
             && !part.role.is_reference()
@@ -327,8 +409,15 @@ fn push(live: &mut Live, part: EventPart) {
     event.parts.push(part);
 }
 
-fn emit(live: &mut Live, mut event: Event, writer: &mut Writer, totals: &mut Totals) -> Result<(), WriteError> {
-    let Some(stream) = live.stream else { return Ok(()) };
+fn emit(
+    live: &mut Live,
+    mut event: Event,
+    writer: &mut Writer,
+    totals: &mut Totals,
+) -> Result<(), WriteError> {
+    let Some(stream) = live.stream else {
+        return Ok(());
+    };
     if event.parts.is_empty() {
         event.header.flags &= !flags::MORE;
     }

@@ -26,18 +26,26 @@ pub fn wall_ns() -> u64 {
 }
 
 fn line(path: &str) -> String {
-    fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+    fs::read_to_string(path)
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
 }
 
 fn cpu() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|pair| pair.1));
+    let model = info.lines().find_map(|line| {
+        line.strip_prefix("model name")?
+            .split_once(": ")
+            .map(|pair| pair.1)
+    });
     model.unwrap_or("unknown").to_owned()
 }
 
 /// What a descriptor of ours is, for the reader of a trace.
 fn describe(fd: i32) -> String {
-    fs::read_link(format!("/proc/self/fd/{fd}")).map_or("closed".to_owned(), |path| path.to_string_lossy().into_owned())
+    fs::read_link(format!("/proc/self/fd/{fd}")).map_or("closed".to_owned(), |path| {
+        path.to_string_lossy().into_owned()
+    })
 }
 
 pub fn net_name(net: Net) -> &'static str {
@@ -62,7 +70,9 @@ pub fn collect(argv: &[OsString], net: Net) -> Meta {
         uuid: uuid(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         argv: argv.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
-        cwd: std::env::current_dir().map(|dir| dir.as_os_str().as_bytes().to_vec()).unwrap_or_default(),
+        cwd: std::env::current_dir()
+            .map(|dir| dir.as_os_str().as_bytes().to_vec())
+            .unwrap_or_default(),
         host: line("/proc/sys/kernel/hostname"),
         boot_id: line("/proc/sys/kernel/random/boot_id"),
         kernel: line("/proc/sys/kernel/osrelease"),

@@ -41,7 +41,9 @@ impl RecordError {
         match self {
             RecordError::Command(CommandError::NotFound(_)) => 127,
             RecordError::Command(CommandError::CannotExecute { .. }) => 126,
-            RecordError::Output(_) | RecordError::Session(_) | RecordError::Start(_) => crate::cli::CANNOT_START,
+            RecordError::Output(_) | RecordError::Session(_) | RecordError::Start(_) => {
+                crate::cli::CANNOT_START
+            }
         }
     }
 }
@@ -65,7 +67,11 @@ fn outlive_signals() {
         for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE] {
             let old = libc::signal(signal, libc::SIG_IGN);
             // Rust's runtime ignores SIGPIPE; the command gets what a shell would give it.
-            let given = if signal == libc::SIGPIPE { libc::SIG_DFL } else { old };
+            let given = if signal == libc::SIGPIPE {
+                libc::SIG_DFL
+            } else {
+                old
+            };
             reenact_launch::remember(signal, given);
         }
         for signal in [libc::SIGTERM, libc::SIGHUP] {
@@ -92,7 +98,10 @@ pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
 
     let mut drain = Drain::new(&session);
     let (status, trouble) = follow(&session, &mut drain, &mut writer, child);
-    session.header().state.store(state::CLOSED, Ordering::SeqCst);
+    session
+        .header()
+        .state
+        .store(state::CLOSED, Ordering::SeqCst);
     let outcome = match trouble {
         None => finish(drain, writer, status),
         Some(error) => Err(error),
@@ -133,10 +142,16 @@ fn register_death(session: &Session) {
         pending: usize,
         entry: usize,
     }
-    let list: &'static mut List = Box::leak(Box::new(List { first: std::ptr::null(), futex_offset: 0, pending: 0, entry: 0 }));
+    let list: &'static mut List = Box::leak(Box::new(List {
+        first: std::ptr::null(),
+        futex_offset: 0,
+        pending: 0,
+        entry: 0,
+    }));
     list.entry = list as *const List as usize;
     list.first = &list.entry;
-    list.futex_offset = session.header().owner.as_ptr() as isize - &list.entry as *const usize as isize;
+    list.futex_offset =
+        session.header().owner.as_ptr() as isize - &list.entry as *const usize as isize;
     // SAFETY: the list is leaked, so it outlives the thread; the C library's own list, which only
     // serves robust mutexes, is not used by this program.
     unsafe { libc::syscall(libc::SYS_set_robust_list, list as *const List, 24) };
@@ -154,7 +169,11 @@ fn start(session: &Session, program: Program) -> Result<i32, RecordError> {
         session,
         slot,
         program: Some((&program.file, program.path.as_os_str())),
-        argv: program.argv.iter().map(|arg: &OsString| command::bytes(arg)).collect(),
+        argv: program
+            .argv
+            .iter()
+            .map(|arg: &OsString| command::bytes(arg))
+            .collect(),
         env: env.collect(),
     };
     Ok(launch.start()?)
@@ -162,14 +181,22 @@ fn start(session: &Session, program: Program) -> Result<i32, RecordError> {
 
 /// Drains until the command has ended and the others had their grace. A write error ends the
 /// recording, not the run.
-fn follow(session: &Session, drain: &mut Drain, writer: &mut Writer, child: i32) -> (i32, Option<WriteError>) {
+fn follow(
+    session: &Session,
+    drain: &mut Drain,
+    writer: &mut Writer,
+    child: i32,
+) -> (i32, Option<WriteError>) {
     let mut trouble = None;
     let mut ended: Option<(i32, Instant)> = None;
     let mut last_flush = Instant::now();
     loop {
         if trouble.is_none() {
             if let Err(error) = step(drain, writer, &mut last_flush) {
-                session.header().state.store(state::CLOSED, Ordering::SeqCst);
+                session
+                    .header()
+                    .state
+                    .store(state::CLOSED, Ordering::SeqCst);
                 trouble = Some(error);
             }
         }
@@ -186,11 +213,22 @@ fn follow(session: &Session, drain: &mut Drain, writer: &mut Writer, child: i32)
             ended = reap(child, true).map(|status| (status, Instant::now()));
             continue;
         }
-        wait_for_work(session, if ended.is_some() { Duration::from_millis(1) } else { POLL });
+        wait_for_work(
+            session,
+            if ended.is_some() {
+                Duration::from_millis(1)
+            } else {
+                POLL
+            },
+        );
     }
 }
 
-fn step(drain: &mut Drain, writer: &mut Writer, last_flush: &mut Instant) -> Result<(), WriteError> {
+fn step(
+    drain: &mut Drain,
+    writer: &mut Writer,
+    last_flush: &mut Instant,
+) -> Result<(), WriteError> {
     for _ in 0..64 {
         if !drain.pass(writer)? {
             break;
@@ -220,9 +258,22 @@ fn reap(child: i32, block: bool) -> Option<i32> {
 fn wait_for_work(session: &Session, at_most: Duration) {
     let word = &session.header().wake;
     let seen = word.load(Ordering::SeqCst);
-    let timeout = libc::timespec { tv_sec: 0, tv_nsec: at_most.as_nanos() as i64 };
+    let timeout = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: at_most.as_nanos() as i64,
+    };
     // SAFETY: the kernel reads the word and the timeout.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, seen, &timeout, 0, 0) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT,
+            seen,
+            &timeout,
+            0,
+            0,
+        )
+    };
 }
 
 /// What there is to say at the end.
@@ -240,7 +291,10 @@ fn finish(mut drain: Drain, mut writer: Writer, status: i32) -> Result<Outcome, 
             reasons.push(format!("{count} {what}"));
         }
     };
-    note(totals.gaps, "task(s) lost events because the recorder fell behind");
+    note(
+        totals.gaps,
+        "task(s) lost events because the recorder fell behind",
+    );
     note(totals.unrecorded, "program(s) ran unrecorded");
     note(totals.broken, "event stream(s) were damaged by the program");
     let end = End {

@@ -12,7 +12,12 @@ use crate::{commands, run};
 /// Nothing of the machine is touched: no network, no files, no clock. The run's own output is
 /// printed as it was; lines of `replay` itself go to standard error and start with `replay:`.
 #[derive(Parser)]
-#[command(name = "replay", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "replay",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 #[command(after_help = "Examples:
   replay trace.zst                       re-enact the run
   replay --pace recorded trace.zst       with its recorded timing
@@ -76,7 +81,10 @@ fn parse_pace(text: &str) -> Result<Pace, String> {
         .and_then(|number| number.parse().ok())
         .filter(|factor: &f64| factor.is_finite() && *factor >= 0.001 && *factor <= 1000.0)
         .ok_or("use `max`, `recorded`, or a factor from 0.001x to 1000x such as `2x`")?;
-    Ok(Pace { num: (factor * 1000.0).round() as u32, den: 1000 })
+    Ok(Pace {
+        num: (factor * 1000.0).round() as u32,
+        den: 1000,
+    })
 }
 
 /// Exit codes, the same for all commands.
@@ -111,8 +119,20 @@ mod tests {
     #[test]
     fn a_pace_is_a_word_or_a_factor() {
         assert_eq!(parse_pace("max"), Ok(Pace { num: 0, den: 1 }));
-        assert_eq!(parse_pace("2x"), Ok(Pace { num: 2000, den: 1000 }));
-        assert_eq!(parse_pace("0.5x"), Ok(Pace { num: 500, den: 1000 }));
+        assert_eq!(
+            parse_pace("2x"),
+            Ok(Pace {
+                num: 2000,
+                den: 1000
+            })
+        );
+        assert_eq!(
+            parse_pace("0.5x"),
+            Ok(Pace {
+                num: 500,
+                den: 1000
+            })
+        );
         for bad in ["", "x", "0x", "-1x", "nanx", "infx", "fast", "2"] {
             assert!(parse_pace(bad).is_err(), "{bad}");
         }

@@ -104,21 +104,30 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
         match item {
             Item::Event { stream, seq, event } => {
                 let measured = streams.entry(stream).or_default();
-                let missing = event.parts.iter().any(|part| part.role == Role::Content && part.content != 0 && !known.contains(&part.content));
+                let missing = event.parts.iter().any(|part| {
+                    part.role == Role::Content
+                        && part.content != 0
+                        && !known.contains(&part.content)
+                });
                 if missing {
                     measured.cut_at.get_or_insert(seq);
                 }
                 if measured.cut_at.is_some() {
                     return ControlFlow::Continue(());
                 }
-                for part in event.parts.iter().filter(|part| part.role == Role::Content && part.content != 0) {
+                for part in event
+                    .parts
+                    .iter()
+                    .filter(|part| part.role == Role::Content && part.content != 0)
+                {
                     contents.insert(part.content, (0, 0));
                 }
                 for part in event.parts.iter().filter(|part| part.role == Role::Object) {
                     let room = &mut objects.entry(part.content).or_default().1;
                     // Only what is mapped needs a place; a write beyond that shows nowhere.
                     if event.parts.iter().any(|part| part.role == Role::Content) || part.len != 0 {
-                        *room = (*room).max(page_up(part.addr.saturating_add(part.len).min(OBJECT_MAX)));
+                        *room = (*room)
+                            .max(page_up(part.addr.saturating_add(part.len).min(OBJECT_MAX)));
                     }
                 }
                 events += 1;
@@ -138,7 +147,12 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
                 }
             }
             Item::ProcessEnd(end) => {
-                let measured = streams.entry(StreamId { process: end.process, task: end.task }).or_default();
+                let measured = streams
+                    .entry(StreamId {
+                        process: end.process,
+                        task: end.task,
+                    })
+                    .or_default();
                 measured.complete = end.complete;
                 measured.killed_by = end.killed_by;
             }
@@ -149,7 +163,10 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
     tickets.sort_unstable();
     tickets.dedup();
     let mut orders = HashMap::new();
-    let mut shared: Vec<_> = groups.into_iter().filter(|(_, (streams, _))| streams.len() > 1).collect();
+    let mut shared: Vec<_> = groups
+        .into_iter()
+        .filter(|(_, (streams, _))| streams.len() > 1)
+        .collect();
     shared.sort_unstable_by_key(|(id, _)| *id);
     if shared.len() >= GROUPS_MAX {
         return Err(LayoutError::TooManyGroups(shared.len()));
@@ -158,14 +175,26 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
         list.sort_unstable();
         orders.insert(id, (index as u32 + 1, list));
     }
-    Ok(Plan { streams, orders, tickets, contents, objects, events, longest_pause_ns: longest })
+    Ok(Plan {
+        streams,
+        orders,
+        tickets,
+        contents,
+        objects,
+        events,
+        longest_pause_ns: longest,
+    })
 }
 
 /// In a trace that was cut, tasks that share memory replay up to the first event of theirs that is
 /// missing: what comes later depends on it.
 fn cut_shared_orders(plan: &mut Plan) {
     for (_, orders) in plan.orders.values_mut() {
-        let whole = orders.windows(2).take_while(|pair| pair[1] == pair[0] + 1).count() + 1;
+        let whole = orders
+            .windows(2)
+            .take_while(|pair| pair[1] == pair[0] + 1)
+            .count()
+            + 1;
         orders.truncate(whole);
     }
 }
@@ -181,7 +210,11 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
         cut_shared_orders(&mut plan);
     }
     let first = reader.meta().root_process;
-    let root = *plan.streams.keys().find(|stream| stream.process == first).ok_or(LayoutError::Empty)?;
+    let root = *plan
+        .streams
+        .keys()
+        .find(|stream| stream.process == first)
+        .ok_or(LayoutError::Empty)?;
     let mut end = page_up(arena::LOG + (plan.streams.len() * size_of::<Stream>()) as u64);
     let mut places: BTreeMap<StreamId, (u64, u64)> = BTreeMap::new();
     for (stream, measured) in &plan.streams {
@@ -217,7 +250,10 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
     let ended_early = write_streams(reader, &plan, &mut places, &session, end)?;
     let cut_streams = write_table(&plan, &places, &ended_early, &session).map_err(memory)?;
     for (index, _) in plan.orders.values() {
-        session.group(*index as usize).order.store(0, Ordering::SeqCst);
+        session
+            .group(*index as usize)
+            .order
+            .store(0, Ordering::SeqCst);
     }
     Ok(Layout {
         session,
@@ -272,8 +308,12 @@ fn write_streams(
     let mut trouble = None;
     let mut ended_early = BTreeSet::new();
     reader.for_each(&mut |item| {
-        let Item::Event { stream, seq, event } = item else { return ControlFlow::Continue(()) };
-        let Some(measured) = plan.streams.get(&stream) else { return ControlFlow::Continue(()) };
+        let Item::Event { stream, seq, event } = item else {
+            return ControlFlow::Continue(());
+        };
+        let Some(measured) = plan.streams.get(&stream) else {
+            return ControlFlow::Continue(());
+        };
         if measured.cut_at.is_some_and(|cut| seq >= cut) {
             return ControlFlow::Continue(());
         }
@@ -333,15 +373,19 @@ fn encode(plan: &Plan, event: &Event, into: &mut Vec<u8>) {
         header.flags |= flags::MORE;
     }
     (header.group, header.order) = match plan.orders.get(&header.group) {
-        Some((index, orders)) if has_order(&header) => {
-            (*index, orders.partition_point(|order| *order < header.order) as u64)
-        }
+        Some((index, orders)) if has_order(&header) => (
+            *index,
+            orders.partition_point(|order| *order < header.order) as u64,
+        ),
         // Of an unfinished call the order is not one, but may name a child.
         _ if !has_order(&header) => (0, header.order),
         _ => (0, 0),
     };
     if header.ticket != 0 {
-        header.ticket = plan.tickets.partition_point(|ticket| *ticket < header.ticket) as u64 + 1;
+        header.ticket = plan
+            .tickets
+            .partition_point(|ticket| *ticket < header.ticket) as u64
+            + 1;
     }
     push_header(&header, into);
     let last = event.parts.len().saturating_sub(1);
@@ -376,12 +420,20 @@ fn push_part(plan: &Plan, part: &EventPart, more: bool, into: &mut Vec<u8>) {
         let (at, room) = plan.objects.get(&part.content).copied().unwrap_or_default();
         let left = room.saturating_sub(part.addr);
         // A truncation cuts off everything behind it.
-        let len = if part.len == 0 { left } else { part.len.min(left) };
+        let len = if part.len == 0 {
+            left
+        } else {
+            part.len.min(left)
+        };
         raw_part(part.role, part.addr, len, at, &[], more, into);
         return;
     }
     if part.role == Role::Content {
-        let (at, size) = plan.contents.get(&part.content).copied().unwrap_or_default();
+        let (at, size) = plan
+            .contents
+            .get(&part.content)
+            .copied()
+            .unwrap_or_default();
         let len = part.len.min(size.saturating_sub(part.addr));
         raw_part(part.role, part.addr, len, at, &[], more, into);
         return;
@@ -392,7 +444,15 @@ fn push_part(plan: &Plan, part: &EventPart, more: bool, into: &mut Vec<u8>) {
         let bytes = &part.bytes[done..done + take];
         let another = done + take < part.bytes.len();
         let addr = part.addr.wrapping_add(done as u64);
-        raw_part(part.role, addr, take as u64, part.content, bytes, more || another, into);
+        raw_part(
+            part.role,
+            addr,
+            take as u64,
+            part.content,
+            bytes,
+            more || another,
+            into,
+        );
         done += take;
         if !another {
             return;
@@ -400,10 +460,23 @@ fn push_part(plan: &Plan, part: &EventPart, more: bool, into: &mut Vec<u8>) {
     }
 }
 
-fn raw_part(role: Role, addr: u64, len: u64, content: u64, bytes: &[u8], more: bool, into: &mut Vec<u8>) {
+fn raw_part(
+    role: Role,
+    addr: u64,
+    len: u64,
+    content: u64,
+    bytes: &[u8],
+    more: bool,
+    into: &mut Vec<u8>,
+) {
     let padded = bytes.len().next_multiple_of(8);
     into.extend_from_slice(&((PART_SIZE + padded) as u32).to_le_bytes());
-    into.extend_from_slice(&[Kind::Part as u8, if more { flags::MORE } else { 0 }, role as u8, 0]);
+    into.extend_from_slice(&[
+        Kind::Part as u8,
+        if more { flags::MORE } else { 0 },
+        role as u8,
+        0,
+    ]);
     for word in [addr, len, content] {
         into.extend_from_slice(&word.to_le_bytes());
     }
@@ -411,4 +484,5 @@ fn raw_part(role: Role, addr: u64, len: u64, content: u64, bytes: &[u8], more: b
     into.resize(into.len() + padded - bytes.len(), 0);
 }
 
-const _: () = assert!(core::mem::offset_of!(Part, addr) == 8 && core::mem::offset_of!(Part, content) == 24);
+const _: () =
+    assert!(core::mem::offset_of!(Part, addr) == 8 && core::mem::offset_of!(Part, content) == 24);

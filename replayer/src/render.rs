@@ -8,20 +8,37 @@ pub fn header(header: &Header) -> String {
     match Kind::from_u8(header.kind) {
         Some(Kind::Call) => call(header),
         Some(Kind::Signal) => {
-            let again = if header.args[0] == 1 { ", before the call" } else { "" };
+            let again = if header.args[0] == 1 {
+                ", before the call"
+            } else {
+                ""
+            };
             format!("signal {} delivered{again}", header.nr)
         }
         Some(Kind::Fault) => {
             let handled = if header.ret != 0 { "handled" } else { "fatal" };
-            format!("signal {} at {:#x}, address {:#x} ({handled})", header.nr, header.rip, header.args[1])
+            format!(
+                "signal {} at {:#x}, address {:#x} ({handled})",
+                header.nr, header.rip, header.args[1]
+            )
         }
         Some(Kind::Tsc) => format!("rdtsc = {:#x} at {:#x}", header.ret, header.rip),
-        Some(Kind::Cpuid) => format!("cpuid {:#x}.{:#x} at {:#x}", header.args[0], header.args[1], header.rip),
+        Some(Kind::Cpuid) => format!(
+            "cpuid {:#x}.{:#x} at {:#x}",
+            header.args[0], header.args[1], header.rip
+        ),
         Some(Kind::Map) => format!(
             "loader maps {:#x}+{:#x} prot {} at {:#x}",
             header.args[0], header.args[1], header.args[2], header.ret
         ),
-        Some(Kind::Image) => format!("program starts at {:#x}, stack {:#x}", header.rip, header.rsp),
+        Some(Kind::Endpoint) => format!(
+            "descriptor {} is inode {} on device {:#x}, socket cookie {:#x}, network namespace {:#x}, domain {}",
+            header.args[0], header.args[2], header.args[1], header.args[3], header.args[4], header.args[5]
+        ),
+        Some(Kind::Image) => format!(
+            "program starts at {:#x}, stack {:#x}",
+            header.rip, header.rsp
+        ),
         Some(Kind::TaskStart) => format!("task starts as {}", header.ret),
         Some(kind) => format!("{} {:?} = {}", kind.name(), header.args, header.ret),
         None => format!("kind {}", header.kind),
@@ -33,7 +50,11 @@ fn call(header: &Header) -> String {
         return format!("syscall_{}({:x?}) = {}", header.nr, header.args, header.ret);
     };
     let shape = sub::resolve(row, &header.args);
-    let count = shape.args.iter().rposition(|arg| *arg != Arg::None).map_or(0, |last| last + 1);
+    let count = shape
+        .args
+        .iter()
+        .rposition(|arg| *arg != Arg::None)
+        .map_or(0, |last| last + 1);
     let shown: Vec<String> = (0..count)
         .map(|index| {
             let value = header.args[index];

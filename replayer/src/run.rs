@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use reenact_abi::arena::{slot, state, Net, Reason, Report, SLOTS_MAX};
 use reenact_abi::event::Header;
 use reenact_launch::{Launch, Session};
-use reenact_trace::{End, Reader, TraceError};
+use reenact_trace::{End, Reader};
 
 use crate::cli::{exit, Pace, Run};
 use crate::commands::trace_error;
@@ -43,7 +43,9 @@ pub fn cannot_replay_here() -> Option<String> {
 }
 
 pub fn main(args: &Run) -> ExitCode {
-    let Some(path) = &args.trace else { return ExitCode::from(exit::USAGE) };
+    let Some(path) = &args.trace else {
+        return ExitCode::from(exit::USAGE);
+    };
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
         Err(error) => return trace_error(&error),
@@ -55,7 +57,9 @@ pub fn main(args: &Run) -> ExitCode {
         Ok(layout) => layout,
         Err(LayoutError::Trace(error)) => return trace_error(&error),
         Err(LayoutError::Empty) if reader.is_cut() => {
-            eprintln!("replay: the trace was cut before the first process: there is nothing to replay");
+            eprintln!(
+                "replay: the trace was cut before the first process: there is nothing to replay"
+            );
             return ExitCode::from(exit::INCOMPLETE);
         }
         Err(error) => {
@@ -88,7 +92,9 @@ fn dispatch_works() -> bool {
     unsafe {
         let pid = libc::fork();
         if pid == 0 {
-            libc::_exit(i32::from(libc::prctl(59, 1, 0u64, u64::MAX >> 1, 0u64) != 0));
+            libc::_exit(i32::from(
+                libc::prctl(59, 1, 0u64, u64::MAX >> 1, 0u64) != 0,
+            ));
         }
         let mut status = 0;
         pid > 0 && libc::waitpid(pid, &mut status, 0) == pid && status == 0
@@ -121,7 +127,10 @@ fn enact(reader: &mut Reader, layout: &Layout, pace: Pace) -> Outcome {
         libc::getrlimit(libc::RLIMIT_STACK, &mut limit);
         limit.rlim_cur = limit.rlim_max.min(1 << 30);
         libc::setrlimit(libc::RLIMIT_STACK, &limit);
-        let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        let no_core = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
         libc::setrlimit(libc::RLIMIT_CORE, &no_core);
     }
     let slot = session.claim_first(layout.root.process, layout.root.task, 0);
@@ -160,7 +169,12 @@ fn watch(layout: &Layout, pace: Pace) -> bool {
         }
         end_as_asked(session);
         let stopped = header.state.load(Ordering::SeqCst) != state::OPEN;
-        let late = since.elapsed() > if pace.num == 0 { patience } else { patience * 1000 };
+        let late = since.elapsed()
+            > if pace.num == 0 {
+                patience
+            } else {
+                patience * 1000
+            };
         if stopped || late {
             hung |= late && !stopped;
             header.state.store(state::STOPPED, Ordering::SeqCst);
@@ -174,16 +188,32 @@ fn watch(layout: &Layout, pace: Pace) -> bool {
 fn wait_for_work(session: &Session) {
     let word = &session.header().wake;
     let seen = word.load(Ordering::SeqCst);
-    let timeout = libc::timespec { tv_sec: 0, tv_nsec: 500_000 };
+    let timeout = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 500_000,
+    };
     // SAFETY: the kernel reads the word and the timeout.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, seen, &timeout, 0, 0) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT,
+            seen,
+            &timeout,
+            0,
+            0,
+        )
+    };
 }
 
 /// Processes whose recorded ones were killed cannot do that to themselves: they are confined.
 fn end_as_asked(session: &Session) {
     for index in 0..SLOTS_MAX {
         let slot = session.slot(index);
-        let (signal, pid) = (slot.end_by.load(Ordering::SeqCst) as i32, slot.pid.load(Ordering::SeqCst) as i32);
+        let (signal, pid) = (
+            slot.end_by.load(Ordering::SeqCst) as i32,
+            slot.pid.load(Ordering::SeqCst) as i32,
+        );
         if signal != 0 && pid > 1 {
             slot.end_by.store(0, Ordering::SeqCst);
             // SAFETY: a process of this replay that waits to be ended.
@@ -234,11 +264,17 @@ fn judge(reader: &Reader, layout: &Layout, hung: bool) -> Outcome {
     if done < all && (whole || hung) {
         let mut report = header.report;
         report.reason = Reason::Hang as u32;
-        let what = format!("{} of {all} tasks did not reach their recorded end ({events} of {} events replayed)", all - done, layout.events);
+        let what = format!(
+            "{} of {all} tasks did not reach their recorded end ({events} of {} events replayed)",
+            all - done,
+            layout.events
+        );
         return Outcome::Diverged(Box::new(Difference { report, what }));
     }
     match reader.end() {
-        None => Outcome::Incomplete("its end is missing: the recorder died, or the file was cut".to_owned()),
+        None => Outcome::Incomplete(
+            "its end is missing: the recorder died, or the file was cut".to_owned(),
+        ),
         Some(end) if !end.complete => Outcome::Incomplete(end.reasons.join("; ")),
         Some(_) => Outcome::Faithful,
     }
@@ -255,7 +291,12 @@ fn describe(reason: Reason, report: &Report) -> String {
         Reason::Result => "a call that replay executes gave another result",
         Reason::EndOfStream => "the recorded task ended here, but the replayed one goes on",
         Reason::Fault => "the program faulted differently",
-        Reason::Checksum => return format!("memory at {:#x} differs at the end of the process", report.detail),
+        Reason::Checksum => {
+            return format!(
+                "memory at {:#x} differs at the end of the process",
+                report.detail
+            )
+        }
         Reason::Hang => "the program does not reach the next recorded event",
         Reason::Order => "an event that others wait for never came",
         Reason::None | Reason::BadLog | Reason::System | Reason::Preempted => "unknown",
@@ -267,7 +308,14 @@ fn nothing(header: &Header) -> bool {
     header.kind == 0
 }
 
-fn conclude(args: &Run, path: &Path, outcome: Outcome, layout: &Layout, end: Option<End>, took: Duration) -> ExitCode {
+fn conclude(
+    args: &Run,
+    path: &Path,
+    outcome: Outcome,
+    layout: &Layout,
+    end: Option<End>,
+    took: Duration,
+) -> ExitCode {
     let header = layout.session.header();
     match outcome {
         Outcome::Faithful | Outcome::Incomplete(_) => {
@@ -318,23 +366,45 @@ fn show_difference(path: &Path, difference: &Difference) {
     if report.process == 0 {
         return;
     }
-    eprintln!("replay:   process {} task {}, event {}", report.process, report.task, report.event);
+    eprintln!(
+        "replay:   process {} task {}, event {}",
+        report.process, report.task, report.event
+    );
     if !nothing(&report.recorded) {
         eprintln!("replay:   recorded  {}", render::header(&report.recorded));
-        eprintln!("replay:             at {:#x}, stack {:#x}", report.recorded.rip, report.recorded.rsp);
+        eprintln!(
+            "replay:             at {:#x}, stack {:#x}",
+            report.recorded.rip, report.recorded.rsp
+        );
     }
     if !nothing(&report.replayed) {
         eprintln!("replay:   replayed  {}", render::header(&report.replayed));
-        eprintln!("replay:             at {:#x}, stack {:#x}", report.replayed.rip, report.replayed.rsp);
+        eprintln!(
+            "replay:             at {:#x}, stack {:#x}",
+            report.replayed.rip, report.replayed.rsp
+        );
     }
     if report.input_len != 0 {
         let len = (report.input_len as usize).min(report.input.len());
-        eprintln!("replay:   replayed input  {}", render::bytes(&report.input[..len], 160));
+        eprintln!(
+            "replay:   replayed input  {}",
+            render::bytes(&report.input[..len], 160)
+        );
     }
-    eprintln!("replay:   look closer: replay events {} --process {} --parts", path.display(), report.process);
+    eprintln!(
+        "replay:   look closer: replay events {} --process {} --parts",
+        path.display(),
+        report.process
+    );
 }
 
-fn write_report(to: &Path, trace: &Path, outcome: &Outcome, layout: &Layout, took: Duration) -> io::Result<()> {
+fn write_report(
+    to: &Path,
+    trace: &Path,
+    outcome: &Outcome,
+    layout: &Layout,
+    took: Duration,
+) -> io::Result<()> {
     let header = layout.session.header();
     let (name, why) = match outcome {
         Outcome::Faithful => ("faithful", String::new()),
@@ -358,9 +428,4 @@ fn write_report(to: &Path, trace: &Path, outcome: &Outcome, layout: &Layout, too
         });
     }
     std::fs::write(to, format!("{value}\n"))
-}
-
-/// Errors that mean the file itself could not be read.
-pub fn is_io(error: &TraceError) -> bool {
-    matches!(error, TraceError::Io { .. })
 }

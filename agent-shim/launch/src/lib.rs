@@ -20,6 +20,9 @@ mod tests {
         let kind = u16::from_le_bytes([IMAGE[16], IMAGE[17]]);
         assert_eq!(kind, 2, "ET_EXEC");
         let entry = u64::from_le_bytes(IMAGE[24..32].try_into().unwrap());
-        assert!((0x7000_0000..0x7100_0000).contains(&entry), "entry {entry:#x}");
+        assert!(
+            (0x7000_0000..0x7100_0000).contains(&entry),
+            "entry {entry:#x}"
+        );
     }
 }

@@ -17,7 +17,10 @@ pub struct SessionError {
 }
 
 fn failed(action: &'static str) -> SessionError {
-    SessionError { action, source: io::Error::last_os_error() }
+    SessionError {
+        action,
+        source: io::Error::last_os_error(),
+    }
 }
 
 /// The shared memory and the shim's executable, both as descriptors that shims inherit.
@@ -47,7 +50,12 @@ fn memfd(name: &CStr) -> Result<OwnedFd, SessionError> {
 impl Session {
     /// Makes a session whose file is `file_len` bytes long, of which the first `mapped_len` (at
     /// least the control part) are mapped here.
-    pub fn create(mode: Mode, net: Net, file_len: u64, mapped_len: u64) -> Result<Session, SessionError> {
+    pub fn create(
+        mode: Mode,
+        net: Net,
+        file_len: u64,
+        mapped_len: u64,
+    ) -> Result<Session, SessionError> {
         let shim = memfd(c"reenact-shim")?;
         let mut written = 0;
         while written < crate::IMAGE.len() {
@@ -68,12 +76,24 @@ impl Session {
                 return Err(failed("size the session's memory"));
             }
             let prot = libc::PROT_READ | libc::PROT_WRITE;
-            libc::mmap(std::ptr::null_mut(), len, prot, libc::MAP_SHARED, arena.as_raw_fd(), 0)
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                prot,
+                libc::MAP_SHARED,
+                arena.as_raw_fd(),
+                0,
+            )
         };
         if base == libc::MAP_FAILED {
             return Err(failed("map the session's memory"));
         }
-        let session = Session { arena, shim, base: base.cast(), len };
+        let session = Session {
+            arena,
+            shim,
+            base: base.cast(),
+            len,
+        };
         let header = session.header_ptr();
         // SAFETY: the mapping is zeroed, large enough and ours alone so far.
         unsafe {
@@ -98,13 +118,25 @@ impl Session {
     pub fn slot(&self, index: usize) -> &Slot {
         assert!(index < arena::SLOTS_MAX);
         // SAFETY: inside the control part, which is mapped.
-        unsafe { &*self.base.add(arena::SLOTS as usize).cast::<Slot>().add(index) }
+        unsafe {
+            &*self
+                .base
+                .add(arena::SLOTS as usize)
+                .cast::<Slot>()
+                .add(index)
+        }
     }
 
     pub fn group(&self, index: usize) -> &Group {
         assert!(index < arena::GROUPS_MAX);
         // SAFETY: inside the control part, which is mapped.
-        unsafe { &*self.base.add(arena::GROUPS as usize).cast::<Group>().add(index) }
+        unsafe {
+            &*self
+                .base
+                .add(arena::GROUPS as usize)
+                .cast::<Group>()
+                .add(index)
+        }
     }
 
     /// Writes bytes at an offset of the session's file, mapped or not.
@@ -130,7 +162,13 @@ impl Session {
         assert!(offset as usize + into.len() <= self.len);
         // SAFETY: in bounds; the bytes may change while they are copied, which garbles data that a
         // hostile target could have garbled anyway.
-        unsafe { std::ptr::copy_nonoverlapping(self.base.add(offset as usize), into.as_mut_ptr(), into.len()) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                self.base.add(offset as usize),
+                into.as_mut_ptr(),
+                into.len(),
+            )
+        };
     }
 
     pub fn arena_fd(&self) -> &OwnedFd {
@@ -149,8 +187,12 @@ impl Session {
             (*slot).process = process;
             (*slot).task = task;
             (*slot).reserved = [0; 4];
-            (*slot).group.store(group, std::sync::atomic::Ordering::Relaxed);
-            (*slot).state.store(arena::slot::CLAIMED, std::sync::atomic::Ordering::Release);
+            (*slot)
+                .group
+                .store(group, std::sync::atomic::Ordering::Relaxed);
+            (*slot)
+                .state
+                .store(arena::slot::CLAIMED, std::sync::atomic::Ordering::Release);
         }
         0
     }
@@ -170,7 +212,10 @@ impl Session {
         if stat.st_mode & libc::S_IFMT == libc::S_IFCHR && stat.st_rdev == null {
             return None;
         }
-        Some(Inode { dev: stat.st_dev, ino: stat.st_ino })
+        Some(Inode {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+        })
     }
 }
 
@@ -195,7 +240,10 @@ fn reopen_for_execution(shim: OwnedFd) -> Result<OwnedFd, SessionError> {
             return Ok(OwnedFd::from_raw_fd(fd));
         }
     }
-    through_a_file().map_err(|source| SessionError { action: "store the shim in a temporary file", source })
+    through_a_file().map_err(|source| SessionError {
+        action: "store the shim in a temporary file",
+        source,
+    })
 }
 
 fn through_a_file() -> io::Result<OwnedFd> {
@@ -204,7 +252,11 @@ fn through_a_file() -> io::Result<OwnedFd> {
     for dir in [std::env::temp_dir(), "/dev/shm".into(), ".".into()] {
         let path = dir.join(format!(".reenact-shim-{}", std::process::id()));
         let stored = (|| {
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o700).open(&path)?;
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o700)
+                .open(&path)?;
             io::Write::write_all(&mut file, crate::IMAGE)?;
             drop(file);
             let file = std::fs::File::open(&path);

@@ -34,7 +34,9 @@ impl Launch<'_> {
     /// Forks and runs the shim; returns the child's pid.
     pub fn start(&self) -> Result<i32, StartError> {
         let strings = |list: &[Vec<u8>]| -> Result<Vec<CString>, StartError> {
-            list.iter().map(|text| CString::new(text.as_slice()).map_err(|_| StartError::Nul)).collect()
+            list.iter()
+                .map(|text| CString::new(text.as_slice()).map_err(|_| StartError::Nul))
+                .collect()
         };
         let argv = strings(&self.argv)?;
         let mut env = strings(&self.env)?;
@@ -46,11 +48,18 @@ impl Launch<'_> {
         // The program's descriptor is moved behind the two others, so that the target finds it closed
         // and unused once it runs.
         let exe_number = if exe_fd < 0 { -1 } else { fds[0] - 1 };
-        let mut boot = format!("{BOOT_ENV}{},{},{},{},", fds[0], fds[1], exe_number, self.slot).into_bytes();
+        let mut boot = format!(
+            "{BOOT_ENV}{},{},{},{},",
+            fds[0], fds[1], exe_number, self.slot
+        )
+        .into_bytes();
         boot.extend_from_slice(&path);
         env.push(CString::new(boot).map_err(|_| StartError::Nul)?);
         let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
-            list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+            list.iter()
+                .map(|text| text.as_ptr())
+                .chain([std::ptr::null()])
+                .collect()
         };
         let (argv_list, env_list) = (pointers(&argv), pointers(&env));
         let arena = self.session.arena_fd().as_raw_fd();
@@ -68,7 +77,13 @@ impl Launch<'_> {
                         libc::_exit(125);
                     }
                 }
-                for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE, libc::SIGTERM, libc::SIGHUP] {
+                for signal in [
+                    libc::SIGINT,
+                    libc::SIGQUIT,
+                    libc::SIGPIPE,
+                    libc::SIGTERM,
+                    libc::SIGHUP,
+                ] {
                     if let Some(old) = inherited(signal) {
                         libc::signal(signal, old);
                     }

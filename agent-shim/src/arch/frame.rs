@@ -14,7 +14,12 @@ pub struct AltStack {
 }
 
 impl AltStack {
-    pub const DISABLED: AltStack = AltStack { sp: 0, flags: SS_DISABLE, pad: 0, size: 0 };
+    pub const DISABLED: AltStack = AltStack {
+        sp: 0,
+        flags: SS_DISABLE,
+        pad: 0,
+        size: 0,
+    };
 
     /// Is `sp` on this stack?
     pub fn holds(&self, sp: u64) -> bool {
@@ -81,10 +86,12 @@ impl SigInfo {
     pub const ZERO: SigInfo = SigInfo { bytes: [0; 128] };
 
     fn int(&self, at: usize) -> i32 {
-        i32::from_le_bytes([self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], self.bytes[at + 3]])
-    }
-    pub fn signo(&self) -> i32 {
-        self.int(0)
+        i32::from_le_bytes([
+            self.bytes[at],
+            self.bytes[at + 1],
+            self.bytes[at + 2],
+            self.bytes[at + 3],
+        ])
     }
     pub fn code(&self) -> i32 {
         self.int(8)

@@ -193,6 +193,9 @@ extern "C" {
     ) -> i64;
     static __executable_start: u8;
     static etext: u8;
+    /// First byte behind the image.
+    #[link_name = "end"]
+    static image_end_symbol: u8;
 }
 
 /// The result of [`interruptible`] when a signal came first: the call has not begun.
@@ -266,9 +269,14 @@ pub unsafe fn clone(
 
 /// First byte and length of the shim's text, which alone may enter the kernel.
 pub fn text_range() -> (u64, u64) {
-    // SAFETY: only the addresses of linker-defined symbols are taken.
-    let (begin, end) = unsafe { (&raw const __executable_start as u64, &raw const etext as u64) };
+    let begin = &raw const __executable_start as u64;
+    let end = &raw const etext as u64;
     (begin, (end - begin + 4095) & !4095)
+}
+
+/// First byte behind the shim's image, in whole pages.
+pub fn image_end() -> u64 {
+    (&raw const image_end_symbol as u64 + 4095) & !4095
 }
 
 /// Runs CPUID; outside any net, so it must not fault here.

@@ -6,9 +6,9 @@ use reenact_abi::arena::{self, ContentEntry, CONTENTS_MAX};
 use reenact_abi::event::Role;
 use reenact_abi::map;
 
+use crate::ring;
 use crate::sys::{self, Stat};
 use crate::task::{session, Task};
-use crate::ring;
 
 /// Files up to this size are taken whole, so that all mappings of one share one content.
 const WHOLE_MAX: u64 = 64 << 20;
@@ -65,7 +65,10 @@ fn whole(task: &mut Task, fd: i32, stat: &Stat, size: u64) -> u64 {
     let mut claimed = None;
     for probe in 0..PROBES {
         let entry = entry(hash.wrapping_add(probe));
-        match entry.state.compare_exchange(FREE, BUSY, Ordering::SeqCst, Ordering::SeqCst) {
+        match entry
+            .state
+            .compare_exchange(FREE, BUSY, Ordering::SeqCst, Ordering::SeqCst)
+        {
             Ok(_) => {
                 claimed = Some(entry);
                 break;

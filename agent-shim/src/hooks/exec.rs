@@ -15,8 +15,8 @@ use crate::dispatch::{Cx, Flow};
 use crate::guest_mem;
 use crate::hooks::{files, tasks};
 use crate::intercept::net;
-use crate::loader::program::{self, Format, SCRIPT_DEPTH_MAX};
 use crate::loader;
+use crate::loader::program::{self, Format, SCRIPT_DEPTH_MAX};
 use crate::nr;
 use crate::say::Text;
 use crate::sys::{self, Errno};
@@ -42,8 +42,20 @@ struct Wanted {
 fn wanted(cx: &Cx) -> Wanted {
     let a = cx.call.args;
     match cx.row.hook {
-        Hook::Execveat => Wanted { dir: a[0], path: a[1], argv: a[2], envp: a[3], flags: a[4] },
-        _ => Wanted { dir: sys::AT_FDCWD, path: a[0], argv: a[1], envp: a[2], flags: 0 },
+        Hook::Execveat => Wanted {
+            dir: a[0],
+            path: a[1],
+            argv: a[2],
+            envp: a[3],
+            flags: a[4],
+        },
+        _ => Wanted {
+            dir: sys::AT_FDCWD,
+            path: a[0],
+            argv: a[1],
+            envp: a[2],
+            flags: 0,
+        },
     }
 }
 
@@ -113,17 +125,36 @@ fn open(wanted: &Wanted, path: &[u8], by_descriptor: bool) -> sys::Result<i32> {
         let _ = write!(link, "/proc/self/fd/{}\0", wanted.dir as i32);
         return sys::open(link.as_bytes(), sys::O_RDONLY).or_else(|_| {
             // SAFETY: duplicates a descriptor; no memory is touched.
-            sys::check(unsafe { sys::call(nr::FCNTL, [wanted.dir, sys::F_DUPFD, 3]) }).map(|fd| fd as i32)
+            sys::check(unsafe { sys::call(nr::FCNTL, [wanted.dir, sys::F_DUPFD, 3]) })
+                .map(|fd| fd as i32)
         });
     }
-    let follow = if wanted.flags & AT_SYMLINK_NOFOLLOW != 0 { O_NOFOLLOW } else { 0 };
+    let follow = if wanted.flags & AT_SYMLINK_NOFOLLOW != 0 {
+        O_NOFOLLOW
+    } else {
+        0
+    };
     // SAFETY: the kernel reads the path up to its NUL.
-    let ret = unsafe { sys::call(nr::OPENAT, [wanted.dir, path.as_ptr() as u64, sys::O_RDONLY | follow | 0o4000, 0]) };
+    let ret = unsafe {
+        sys::call(
+            nr::OPENAT,
+            [
+                wanted.dir,
+                path.as_ptr() as u64,
+                sys::O_RDONLY | follow | 0o4000,
+                0,
+            ],
+        )
+    };
     sys::check(ret).map(|fd| fd as i32)
 }
 
 fn may_execute(wanted: &Wanted, path: &[u8], by_descriptor: bool) -> sys::Result<()> {
-    let (at, flags) = if by_descriptor { (b"\0".as_ptr(), AT_EACCESS | sys::AT_EMPTY_PATH) } else { (path.as_ptr(), AT_EACCESS) };
+    let (at, flags) = if by_descriptor {
+        (c"".as_ptr(), AT_EACCESS | sys::AT_EMPTY_PATH)
+    } else {
+        (path.as_ptr().cast(), AT_EACCESS)
+    };
     // SAFETY: the kernel reads the path up to its NUL.
     match sys::check(unsafe { sys::call(nr::FACCESSAT2, [wanted.dir, at as u64, X_OK, flags]) }) {
         Err(Errno::ENOSYS) => Ok(()),
@@ -138,14 +169,18 @@ fn check(fd: i32) -> sys::Result<Plan> {
         return Err(Errno::EACCES);
     }
     if program::grants_privilege(fd, &stat) {
-        return Ok(Plan::Unrecorded("it runs with other privileges than its caller"));
+        return Ok(Plan::Unrecorded(
+            "it runs with other privileges than its caller",
+        ));
     }
     check_format(fd, 0)
 }
 
 fn check_format(fd: i32, depth: usize) -> sys::Result<Plan> {
     match program::classify(fd)? {
-        Format::Foreign => Ok(Plan::Unrecorded("it is for another machine, or insists on addresses that the shim needs")),
+        Format::Foreign => Ok(Plan::Unrecorded(
+            "it is for another machine, or insists on addresses that the shim needs",
+        )),
         Format::Elf(elf) => {
             let mut buffer = [0u8; 4096];
             if let Some(path) = elf.interpreter(fd, &mut buffer)? {
@@ -168,7 +203,13 @@ fn check_format(fd: i32, depth: usize) -> sys::Result<Plan> {
             let name = script.interpreter();
             path[..name.len()].copy_from_slice(name);
             let path = &path[..=name.len()];
-            let here = Wanted { dir: sys::AT_FDCWD, path: 0, argv: 0, envp: 0, flags: 0 };
+            let here = Wanted {
+                dir: sys::AT_FDCWD,
+                path: 0,
+                argv: 0,
+                envp: 0,
+                flags: 0,
+            };
             let interpreter = sys::with_spare_descriptor(|| open(&here, path, false))?;
             let result = may_execute(&here, path, false).and_then(|()| {
                 let stat = sys::fstat(interpreter)?;
@@ -190,7 +231,11 @@ fn check_format(fd: i32, depth: usize) -> sys::Result<Plan> {
 fn launch(task: &mut Task, wanted: &Wanted, exe_fd: i32, name: &[u8]) -> i64 {
     let mut boot = Text::<4300>::new();
     let process = task.process();
-    let _ = write!(boot, "{BOOT_ENV}{},{},{},{},", process.arena_fd, process.shim_fd, exe_fd, task.slot);
+    let _ = write!(
+        boot,
+        "{BOOT_ENV}{},{},{},{},",
+        process.arena_fd, process.shim_fd, exe_fd, task.slot
+    );
     boot.push(name);
     boot.push(b"\0");
     let count = match count_pointers(wanted.envp) {
@@ -212,7 +257,13 @@ fn launch(task: &mut Task, wanted: &Wanted, exe_fd: i32, name: &[u8]) -> i64 {
     loader::carry(task);
     tasks::robust_list(task, false);
     let empty = b"\0";
-    let args = [process.shim_fd as u64, empty.as_ptr() as u64, wanted.argv, list, sys::AT_EMPTY_PATH];
+    let args = [
+        process.shim_fd as u64,
+        empty.as_ptr() as u64,
+        wanted.argv,
+        list,
+        sys::AT_EMPTY_PATH,
+    ];
     // SAFETY: on success this image is gone; on failure nothing has changed.
     let ret = unsafe { sys::call(nr::EXECVEAT, args) };
     tasks::robust_list(task, true);
@@ -267,7 +318,14 @@ fn unrecorded(cx: &mut Cx, wanted: &Wanted, why: &str, name: &[u8]) -> Flow {
         unsafe { sys::call(nr::FCNTL, [fd as u64, sys::F_SETFD, 1]) };
     }
     net::disarm(process.net);
-    let args = [wanted.dir, wanted.path, wanted.argv, wanted.envp, wanted.flags, 0];
+    let args = [
+        wanted.dir,
+        wanted.path,
+        wanted.argv,
+        wanted.envp,
+        wanted.flags,
+        0,
+    ];
     // SAFETY: the target's own execve.
     let ret = unsafe { crate::arch::syscall(nr::EXECVEAT, args) };
     for fd in [process.arena_fd, process.shim_fd] {
@@ -294,11 +352,21 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
     loader::carry(cx.task);
     replay::give_turn(cx.task);
     let mut boot = Text::<64>::new();
-    let _ = write!(boot, "{BOOT_ENV}{},{},-1,{},\0", process.arena_fd, process.shim_fd, cx.task.slot);
+    let _ = write!(
+        boot,
+        "{BOOT_ENV}{},{},-1,{},\0",
+        process.arena_fd, process.shim_fd, cx.task.slot
+    );
     let (empty, name) = (b"\0", b"reenact\0");
     let argv = [name.as_ptr() as u64, 0];
     let envp = [boot.as_bytes().as_ptr() as u64, 0];
-    let args = [process.shim_fd as u64, empty.as_ptr() as u64, argv.as_ptr() as u64, envp.as_ptr() as u64, sys::AT_EMPTY_PATH];
+    let args = [
+        process.shim_fd as u64,
+        empty.as_ptr() as u64,
+        argv.as_ptr() as u64,
+        envp.as_ptr() as u64,
+        sys::AT_EMPTY_PATH,
+    ];
     // SAFETY: on success this image is gone.
     let ret = unsafe { sys::call(nr::EXECVEAT, args) };
     divergence::failed(cx.task, Reason::System, (-ret) as u64)

@@ -25,7 +25,9 @@ fn hidden(task: &Task, fd: u64) -> bool {
 pub fn record(cx: &mut Cx) -> Flow {
     let args = cx.call.args;
     match cx.row.hook {
-        Hook::Close | Hook::Dup | Hook::Fcntl | Hook::Ioctl if hidden(cx.task, args[0]) => Flow::Return(Errno::EBADF.ret()),
+        Hook::Close | Hook::Dup | Hook::Fcntl | Hook::Ioctl if hidden(cx.task, args[0]) => {
+            Flow::Return(Errno::EBADF.ret())
+        }
         Hook::CloseRange => close_range(cx),
         Hook::Dup2 | Hook::Dup3 => {
             if hidden(cx.task, args[0]) {
@@ -99,11 +101,16 @@ fn close_range(cx: &mut Cx) -> Flow {
     let mut from = first;
     let mut ret = 0;
     for fd in ours.into_iter().chain([u32::MAX]) {
-        let (to, next) = if fd == u32::MAX || fd > last { (last, u32::MAX) } else { (fd.wrapping_sub(1), fd + 1) };
+        let (to, next) = if fd == u32::MAX || fd > last {
+            (last, u32::MAX)
+        } else {
+            (fd.wrapping_sub(1), fd + 1)
+        };
         if fd >= from || fd == u32::MAX {
             if from <= to && to != u32::MAX || to == last && from <= last {
                 // SAFETY: closes the target's own descriptors.
-                ret = unsafe { sys::call(nr::CLOSE_RANGE, [u64::from(from), u64::from(to), flags]) };
+                ret =
+                    unsafe { sys::call(nr::CLOSE_RANGE, [u64::from(from), u64::from(to), flags]) };
                 if ret < 0 {
                     break;
                 }
@@ -171,10 +178,15 @@ pub fn exe_of(task: &Task, path: &[u8], into: &mut [u8; 4097]) -> Option<usize> 
     if who == b"self" || who == b"thread-self" {
         return Some(put(into, task.process().exe_path()));
     }
-    let digits = who.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(who.len());
+    let digits = who
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(who.len());
     // A thread's own directory may follow: /proc/PID/task/TID/exe.
     let rest = &who[digits..];
-    let thread = rest.strip_prefix(b"/task/").is_some_and(|tid| tid.iter().all(u8::is_ascii_digit));
+    let thread = rest
+        .strip_prefix(b"/task/")
+        .is_some_and(|tid| tid.iter().all(u8::is_ascii_digit));
     if digits == 0 || !(rest.is_empty() || thread) {
         return None;
     }
@@ -187,8 +199,14 @@ pub fn exe_of(task: &Task, path: &[u8], into: &mut [u8; 4097]) -> Option<usize> 
     }
     for index in 0..arena::SLOTS_MAX as u32 {
         let other = slot(index);
-        if other.state.load(Ordering::Acquire) == arena::slot::RUNNING && other.pid.load(Ordering::Relaxed) == pid {
-            let len = other.exe.iter().position(|byte| *byte == 0).unwrap_or(PATH_MAX_SLOT);
+        if other.state.load(Ordering::Acquire) == arena::slot::RUNNING
+            && other.pid.load(Ordering::Relaxed) == pid
+        {
+            let len = other
+                .exe
+                .iter()
+                .position(|byte| *byte == 0)
+                .unwrap_or(PATH_MAX_SLOT);
             return (len != 0).then(|| put(into, &other.exe[..len]));
         }
     }
@@ -297,7 +315,9 @@ fn drop_hidden(cx: &Cx, at: u64, len: u64) -> u64 {
     let (mut from, mut to) = (0, 0);
     while from < len {
         // struct linux_dirent64: ino, off, reclen (u16), type, name.
-        let Ok(size) = guest_mem::get::<u16>(at + from + 16) else { return len };
+        let Ok(size) = guest_mem::get::<u16>(at + from + 16) else {
+            return len;
+        };
         let size = u64::from(size);
         if size == 0 || from + size > len {
             return len;

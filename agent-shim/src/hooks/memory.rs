@@ -36,7 +36,12 @@ const fn up(value: u64) -> u64 {
 const HUGE: u64 = 2 << 20;
 
 impl Mm {
-    pub const EMPTY: Mm = Mm { lowest: map::ARENA_END, holes: [(0, 0); HOLES], brk_start: 0, brk: 0 };
+    pub const EMPTY: Mm = Mm {
+        lowest: map::ARENA_END,
+        holes: [(0, 0); HOLES],
+        brk_start: 0,
+        brk: 0,
+    };
 
     /// A free range of `len` bytes, a multiple of the page size.
     fn take(&mut self, len: u64) -> Option<u64> {
@@ -71,7 +76,7 @@ impl Mm {
 
     /// A range is free again (or never was ours: then it is ignored).
     fn give(&mut self, mut start: u64, mut len: u64) {
-        if start < map::ARENA || start >= map::ARENA_END || start < self.lowest {
+        if !(map::ARENA..map::ARENA_END).contains(&start) || start < self.lowest {
             return;
         }
         // Join with neighbours, so that room does not crumble.
@@ -90,7 +95,6 @@ impl Mm {
             *free = (start, len);
         }
     }
-
 }
 
 pub fn record(cx: &mut Cx) -> Flow {
@@ -156,18 +160,26 @@ fn canonical_advice(advice: u64) -> u64 {
 /// Maps where the target asked, or where the address map says.
 pub fn place(addr: u64, len: u64, prot: u64, flags: u64, fd: i32, offset: u64) -> sys::Result<u64> {
     if len == 0 || len > 1 << 47 {
-        return Err(if len == 0 { Errno::EINVAL } else { Errno::ENOMEM });
+        return Err(if len == 0 {
+            Errno::EINVAL
+        } else {
+            Errno::ENOMEM
+        });
     }
     let size = up(len);
     if flags & (sys::MAP_FIXED | sys::MAP_FIXED_NOREPLACE) != 0 {
         if overlaps_shim(addr, size) {
-            return Err(if flags & sys::MAP_FIXED_NOREPLACE != 0 { Errno::EEXIST } else { Errno::ENOMEM });
+            return Err(if flags & sys::MAP_FIXED_NOREPLACE != 0 {
+                Errno::EEXIST
+            } else {
+                Errno::ENOMEM
+            });
         }
         // SAFETY: the target's own mapping, outside the shim's memory.
         return unsafe { sys::mmap(addr, len, prot, flags, fd, offset) };
     }
     let fixed = flags | sys::MAP_FIXED_NOREPLACE;
-    // SAFETY (all below): NOREPLACE never touches an existing mapping.
+    // SAFETY: NOREPLACE never touches an existing mapping.
     let attempt = |at: u64| unsafe { sys::mmap(at, len, prot, fixed, fd, offset) };
     let hint = addr & !(PAGE - 1);
     if hint != 0 && !overlaps_shim(hint, size) {
@@ -180,8 +192,7 @@ pub fn place(addr: u64, len: u64, prot: u64, flags: u64, fd: i32, offset: u64) -
     if flags & sys::MAP_32BIT != 0 {
         return below_two_gigabytes(size, attempt);
     }
-    loop {
-        let Some(at) = mm().take(size) else { break };
+    while let Some(at) = mm().take(size) {
         match attempt(at) {
             Ok(at) => return Ok(at),
             // Something that asked for this place by itself lives there; it stays handed out.
@@ -214,14 +225,20 @@ fn record_mmap(cx: &mut Cx) -> Flow {
     let [addr, len, prot, flags, fd, offset] = cx.call.args;
     let result = place(addr, len, prot, flags, fd as i32, offset);
     let ret = result.map_or_else(Errno::ret, |at| at as i64);
-    if result.is_ok() && flags & sys::MAP_ANONYMOUS == 0 && flags & sys::MAP_TYPE != sys::MAP_PRIVATE {
+    if result.is_ok()
+        && flags & sys::MAP_ANONYMOUS == 0
+        && flags & sys::MAP_TYPE != sys::MAP_PRIVATE
+    {
         objects::join(cx.task, fd as i32);
     }
     record::complete(cx.task, ret);
     if result.is_ok() {
         let shared = flags & sys::MAP_TYPE != sys::MAP_PRIVATE;
         if flags & sys::MAP_ANONYMOUS == 0 {
-            match shared.then(|| objects::of_mapping(cx.task, fd as i32)).flatten() {
+            match shared
+                .then(|| objects::of_mapping(cx.task, fd as i32))
+                .flatten()
+            {
                 Some(object) => objects::attach(cx.task, fd as i32, object, offset, up(len)),
                 None => contents::attach(cx.task, fd as i32, offset, up(len)),
             }
@@ -237,7 +254,12 @@ pub fn record_loader_map(task: &mut Task, at: u64, args: [u64; 6]) {
     let [_, len, _, flags, fd, offset] = args;
     record::open(
         task,
-        Header { kind: reenact_abi::event::Kind::Map as u8, args, ret: at as i64, ..Header::default() },
+        Header {
+            kind: reenact_abi::event::Kind::Map as u8,
+            args,
+            ret: at as i64,
+            ..Header::default()
+        },
     );
     if flags & sys::MAP_ANONYMOUS == 0 {
         contents::attach(task, fd as i32, offset, up(len));
@@ -271,13 +293,25 @@ fn record_mremap(cx: &mut Cx) -> Flow {
         }
     }
     let size = up(new_len);
-    let placeholder = place(0, size, 0, sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE, -1, 0);
+    let placeholder = place(
+        0,
+        size,
+        0,
+        sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE,
+        -1,
+        0,
+    );
     let at = match placeholder {
         Ok(at) => at,
         Err(errno) => return Flow::Return(errno.ret()),
     };
     // SAFETY: the destination is the placeholder just made.
-    let ret = unsafe { sys::call(nr::MREMAP, [old, old_len, new_len, flags | MREMAP_FIXED, at]) };
+    let ret = unsafe {
+        sys::call(
+            nr::MREMAP,
+            [old, old_len, new_len, flags | MREMAP_FIXED, at],
+        )
+    };
     if ret < 0 {
         // SAFETY: unmaps the placeholder.
         let _ = unsafe { sys::munmap(at, size) };
@@ -298,7 +332,18 @@ pub fn set_brk(wanted: u64) -> u64 {
     if want > have {
         let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_FIXED_NOREPLACE;
         // SAFETY: NOREPLACE never touches an existing mapping.
-        if unsafe { sys::mmap(have, want - have, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0) }.is_err() {
+        if unsafe {
+            sys::mmap(
+                have,
+                want - have,
+                sys::PROT_READ | sys::PROT_WRITE,
+                flags,
+                -1,
+                0,
+            )
+        }
+        .is_err()
+        {
             return mm.brk;
         }
     } else if want < have {
@@ -321,14 +366,21 @@ fn record_shmat(cx: &mut Cx) -> Flow {
     let size = if known >= 0 { up(described[6]) } else { 0 };
     let (mut at, mut how) = (addr, flags);
     if addr == 0 && size != 0 {
-        if let Ok(placed) = place(0, size, 0, sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE, -1, 0) {
+        if let Ok(placed) = place(
+            0,
+            size,
+            0,
+            sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE,
+            -1,
+            0,
+        ) {
             (at, how) = (placed, flags | SHM_REMAP);
         }
     }
     let flow = cx.enter_with(cx.call.nr, [id, at, how, 0, 0, 0], false);
     let Flow::Return(ret) = flow else { return flow };
     record::complete(cx.task, ret);
-    if ret > 0 || ret < -4095 {
+    if !(-4095..=0).contains(&ret) {
         cx.task.process().shares_memory = true;
         outputs::bytes(cx.task, ret as u64, size);
     }
@@ -360,7 +412,13 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
                 let with = if header.ret as u64 == args[0] {
                     [args[0], args[1], args[2], 0, 0]
                 } else {
-                    [args[0], args[1], args[2], args[3] | MREMAP_MAYMOVE | MREMAP_FIXED, header.ret as u64]
+                    [
+                        args[0],
+                        args[1],
+                        args[2],
+                        args[3] | MREMAP_MAYMOVE | MREMAP_FIXED,
+                        header.ret as u64,
+                    ]
                 };
                 if overlaps_shim(header.ret as u64, args[2]) {
                     divergence::failed(cx.task, Reason::BadLog, header.ret as u64);
@@ -377,14 +435,20 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
             let advice = canonical_advice(args[2]);
             if header.ret == 0 && MEANT.contains(&advice) && !overlaps_shim(args[0], args[1]) {
                 // SAFETY: the target's own mappings.
-                execute(cx, header, unsafe { sys::call(nr::MADVISE, [args[0], args[1], advice]) });
+                execute(cx, header, unsafe {
+                    sys::call(nr::MADVISE, [args[0], args[1], advice])
+                });
             }
             Flow::Completed(header.ret)
         }
         Hook::Brk => {
             replay::outputs(cx.task, header);
             // A break that a limit of the recorded machine held back stays where it was.
-            let brk = if header.ret as u64 == args[0] { set_brk(args[0]) as i64 } else { mm().brk as i64 };
+            let brk = if header.ret as u64 == args[0] {
+                set_brk(args[0]) as i64
+            } else {
+                mm().brk as i64
+            };
             execute(cx, header, brk);
             Flow::Completed(brk)
         }
@@ -392,7 +456,13 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
             let at = header.ret as u64;
             if !(-4095..0).contains(&header.ret) {
                 let size = log::output_bytes(cx.task, header);
-                map_anonymous(cx.task, at, up(size), sys::PROT_READ | sys::PROT_WRITE, sys::MAP_SHARED);
+                map_anonymous(
+                    cx.task,
+                    at,
+                    up(size),
+                    sys::PROT_READ | sys::PROT_WRITE,
+                    sys::MAP_SHARED,
+                );
             }
             replay::outputs(cx.task, header);
             Flow::Completed(header.ret)
@@ -429,7 +499,11 @@ pub fn replay_map(task: &mut Task, header: &Header) {
         return;
     }
     let size = up(len);
-    let shared = if flags & sys::MAP_TYPE == sys::MAP_PRIVATE { sys::MAP_PRIVATE } else { sys::MAP_SHARED };
+    let shared = if flags & sys::MAP_TYPE == sys::MAP_PRIVATE {
+        sys::MAP_PRIVATE
+    } else {
+        sys::MAP_SHARED
+    };
     let growing = flags & sys::MAP_GROWSDOWN;
     if flags & sys::MAP_ANONYMOUS != 0 {
         map_anonymous(task, at, size, prot, shared | growing);
@@ -453,7 +527,12 @@ pub fn replay_map(task: &mut Task, header: &Header) {
             }
             (object, covered) = (Some(zone), bytes);
         } else if let (true, Some(zone)) = (piece.is(Role::Content), object) {
-            objects::refresh(task, zone, piece.part.content + piece.part.addr, piece.part.len);
+            objects::refresh(
+                task,
+                zone,
+                piece.part.content + piece.part.addr,
+                piece.part.len,
+            );
         } else if piece.is(Role::Content) && piece.part.len != 0 {
             let bytes = up(piece.part.len).min(size - covered);
             let from = piece.part.content + piece.part.addr;
@@ -464,7 +543,9 @@ pub fn replay_map(task: &mut Task, header: &Header) {
             } else {
                 let flags = sys::MAP_PRIVATE | sys::MAP_FIXED;
                 // SAFETY: inside the mapping just made.
-                if let Err(errno) = unsafe { sys::mmap(at + covered, bytes, prot, flags, session_fd, from) } {
+                let mapped =
+                    unsafe { sys::mmap(at + covered, bytes, prot, flags, session_fd, from) };
+                if let Err(errno) = mapped {
                     divergence::failed(task, Reason::System, errno.0 as u64);
                 }
             }
@@ -478,6 +559,15 @@ pub fn replay_map(task: &mut Task, header: &Header) {
         // Beyond the end of the file an access raises SIGBUS: it does beyond the end of ours, too.
         let flags = sys::MAP_PRIVATE | sys::MAP_FIXED;
         // SAFETY: the rest of the mapping just made.
-        let _ = unsafe { sys::mmap(at + covered, size - covered, prot, flags, session_fd, BEYOND_END) };
+        let _ = unsafe {
+            sys::mmap(
+                at + covered,
+                size - covered,
+                prot,
+                flags,
+                session_fd,
+                BEYOND_END,
+            )
+        };
     }
 }

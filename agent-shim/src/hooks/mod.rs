@@ -14,6 +14,7 @@ pub mod memory;
 pub mod objects;
 pub mod output;
 pub mod signal_calls;
+pub mod sockets;
 pub mod tasks;
 
 /// Carries a call out while recording.
@@ -41,9 +42,11 @@ pub fn record(cx: &mut Cx) -> Flow {
         | Hook::Futex
         | Hook::FutexWaitv
         | Hook::Seccomp => tasks::record(cx),
-        Hook::RtSigaction | Hook::RtSigprocmask | Hook::RtSigreturn | Hook::Sigaltstack | Hook::SigmaskArg => {
-            signal_calls::record(cx)
-        }
+        Hook::RtSigaction
+        | Hook::RtSigprocmask
+        | Hook::RtSigreturn
+        | Hook::Sigaltstack
+        | Hook::SigmaskArg => signal_calls::record(cx),
         Hook::Open
         | Hook::Openat
         | Hook::Openat2
@@ -61,14 +64,12 @@ pub fn record(cx: &mut Cx) -> Flow {
         | Hook::PathExe => files::record(cx),
         Hook::Write | Hook::Transfer => output::record(cx),
         Hook::Truncate => objects::record(cx),
+        Hook::Socketpair | Hook::Pipe | Hook::Accept | Hook::Connect | Hook::Bind => {
+            sockets::record(cx)
+        }
         Hook::Wait4
         | Hook::Waitid
         | Hook::Mount
-        | Hook::Socketpair
-        | Hook::Pipe
-        | Hook::Accept
-        | Hook::Connect
-        | Hook::Bind
         | Hook::Sockopt
         | Hook::Bpf
         | Hook::Ptrace
@@ -82,7 +83,9 @@ pub fn record(cx: &mut Cx) -> Flow {
 /// What a call did although its task was killed inside it. False in a child that came of it.
 pub fn unfinished(cx: &mut Cx, header: &Header) -> bool {
     match cx.row.hook {
-        Hook::Clone | Hook::Clone3 | Hook::Fork | Hook::Vfork => tasks::replay_unfinished(cx, header),
+        Hook::Clone | Hook::Clone3 | Hook::Fork | Hook::Vfork => {
+            tasks::replay_unfinished(cx, header)
+        }
         _ => true,
     }
 }

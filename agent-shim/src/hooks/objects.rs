@@ -15,7 +15,7 @@ use crate::guest_mem::{self, Iovec};
 use crate::hooks::contents;
 use crate::nr;
 use crate::sys::{self, Stat};
-use crate::task::{session, Task};
+use crate::task::{group, session, Task};
 use crate::{log, record, ring, turns};
 
 const FREE: u32 = 0;
@@ -38,7 +38,10 @@ fn known(stat: &Stat) -> Option<&'static InodeEntry> {
         let entry = entry(start(stat).wrapping_add(probe));
         match entry.state.load(Ordering::Acquire) {
             FREE => return None,
-            READY if entry.dev.load(Ordering::Relaxed) == stat.dev && entry.ino.load(Ordering::Relaxed) == stat.ino => {
+            READY
+                if entry.dev.load(Ordering::Relaxed) == stat.dev
+                    && entry.ino.load(Ordering::Relaxed) == stat.ino =>
+            {
                 return Some(entry);
             }
             _ => {}
@@ -48,7 +51,9 @@ fn known(stat: &Stat) -> Option<&'static InodeEntry> {
 }
 
 fn regular(fd: i32) -> Option<Stat> {
-    sys::fstat(fd).ok().filter(|stat| stat.mode & sys::S_IFMT == sys::S_IFREG)
+    sys::fstat(fd)
+        .ok()
+        .filter(|stat| stat.mode & sys::S_IFMT == sys::S_IFREG)
 }
 
 /// May the descriptor write? A read-only mapping of a file that nobody of ours writes is content.
@@ -66,28 +71,65 @@ pub fn join(task: &mut Task, fd: i32) {
         return;
     }
     let Some(stat) = regular(fd) else { return };
-    let own = turns::root(task.my_slot().group.load(Ordering::Relaxed));
-    if let Some(entry) = known(&stat) {
-        if turns::merge(task, entry.group.load(Ordering::Relaxed)) {
-            task.merged = true;
-        }
-        task.process().shares_memory = true;
-    } else if writable(fd) {
-        claim(&stat, own);
-        task.process().shares_memory = true;
+    if known(&stat).is_none() && !writable(fd) {
+        return;
     }
+    let merged = turns::regroup(task, || {
+        let own = turns::root(task.my_slot().group.load(Ordering::Relaxed));
+        let Some(entry) = known(&stat) else {
+            claim(&stat, own);
+            return false;
+        };
+        if !lives(entry) {
+            new_object(entry);
+            belongs_to(entry, own);
+            return false;
+        }
+        let merged = turns::merge(task, entry.group.load(Ordering::Relaxed));
+        // Whoever maps it next joins a group that lives.
+        belongs_to(
+            entry,
+            turns::root(task.my_slot().group.load(Ordering::Relaxed)),
+        );
+        merged
+    });
+    task.merged |= merged;
+    task.process().shares_memory = true;
 }
 
-fn claim(stat: &Stat, group: u32) {
+/// Does the group of those who map it still exist?
+fn lives(entry: &InodeEntry) -> bool {
+    let index = entry.group.load(Ordering::Relaxed);
+    group(index).id.load(Ordering::SeqCst) == entry.group_id.load(Ordering::Relaxed)
+}
+
+/// Makes the entry that of an object which `index`'s group maps.
+fn belongs_to(entry: &InodeEntry, index: u32) {
+    entry.group.store(index, Ordering::Relaxed);
+    entry
+        .group_id
+        .store(group(index).id.load(Ordering::SeqCst), Ordering::Relaxed);
+}
+
+fn new_object(entry: &InodeEntry) {
+    let object = session().next_content.fetch_add(1, Ordering::Relaxed) + 1;
+    entry.object.store(object, Ordering::Relaxed);
+}
+
+fn claim(stat: &Stat, own: u32) {
     for probe in 0..PROBES {
         let entry = entry(start(stat).wrapping_add(probe));
-        if entry.state.compare_exchange(FREE, BUSY, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        if entry
+            .state
+            .compare_exchange(FREE, BUSY, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+        {
             entry.dev.store(stat.dev, Ordering::Relaxed);
             entry.ino.store(stat.ino, Ordering::Relaxed);
-            entry.group.store(group, Ordering::Relaxed);
-            let object = session().next_content.fetch_add(1, Ordering::Relaxed) + 1;
-            entry.object.store(object, Ordering::Relaxed);
+            belongs_to(entry, own);
+            new_object(entry);
             entry.state.store(READY, Ordering::Release);
+            session().objects.fetch_add(1, Ordering::SeqCst);
             return;
         }
     }
@@ -105,7 +147,11 @@ pub fn of_mapping(task: &Task, fd: i32) -> Option<u64> {
 pub fn attach(task: &mut Task, fd: i32, object: u64, offset: u64, len: u64) {
     let Some(stat) = regular(fd) else { return };
     let held = (stat.size.max(0) as u64).saturating_sub(offset).min(len);
-    let content = if held == 0 { 0 } else { contents::send(task, fd, offset, held) };
+    let content = if held == 0 {
+        0
+    } else {
+        contents::send(task, fd, offset, held)
+    };
     ring::reference(task, Role::Object, offset, len, object);
     if held != 0 {
         ring::reference(task, Role::Content, 0, held, content);
@@ -115,18 +161,36 @@ pub fn attach(task: &mut Task, fd: i32, object: u64, offset: u64, len: u64) {
 /// A merge that the current call brought about, as an event of its own behind it.
 pub fn note_merge(task: &mut Task) {
     if core::mem::take(&mut task.merged) {
-        record::event(task, Header { kind: Kind::Merge as u8, ..Header::default() });
+        record::event(
+            task,
+            Header {
+                kind: Kind::Merge as u8,
+                ..Header::default()
+            },
+        );
     }
 }
 
+/// Is `fd` a file that recorded processes map shared? Then whoever writes to it through a descriptor
+/// takes turns with them, and its number is returned.
+pub fn join_by_descriptor(task: &mut Task, fd: i32) -> Option<u64> {
+    if task.detached || session().objects.load(Ordering::SeqCst) == 0 {
+        return None;
+    }
+    let entry = known(&regular(fd)?).filter(|entry| lives(entry))?;
+    let group = entry.group.load(Ordering::Relaxed);
+    if turns::root(group) != turns::root(task.my_slot().group.load(Ordering::Relaxed)) {
+        task.merged |= turns::regroup(task, || turns::merge(task, group));
+        task.process().shares_memory = true;
+    }
+    Some(entry.object.load(Ordering::Relaxed))
+}
+
 /// Adds to the event of a successful write where in a shared object its bytes went.
-pub fn note_write(cx: &mut Cx, fd: i32, ret: i64) {
-    if cx.task.detached || ret <= 0 {
+pub fn note_write(cx: &mut Cx, fd: i32, object: u64, ret: i64) {
+    if ret <= 0 {
         return;
     }
-    let Some(stat) = regular(fd) else { return };
-    let Some(entry) = known(&stat) else { return };
-    let object = entry.object.load(Ordering::Relaxed);
     let args = cx.call.args;
     let offset = match cx.call.nr {
         nr::PWRITE64 | nr::PWRITEV | nr::PWRITEV2 if args[3] != u64::MAX => args[3],
@@ -134,15 +198,6 @@ pub fn note_write(cx: &mut Cx, fd: i32, ret: i64) {
         _ => unsafe { sys::call(nr::LSEEK, [fd as u64, 0, 1]) as u64 }.wrapping_sub(ret as u64),
     };
     ring::reference(cx.task, Role::Object, offset, ret as u64, object);
-}
-
-/// Adds to the event of a successful truncation which shared object became that long.
-pub fn note_truncate(cx: &mut Cx, fd: i32, size: u64) {
-    if cx.task.detached {
-        return;
-    }
-    let Some(entry) = regular(fd).and_then(|stat| known(&stat)) else { return };
-    ring::reference(cx.task, Role::Object, size, 0, entry.object.load(Ordering::Relaxed));
 }
 
 /// Replay: the object holds what the file held when this mapping was recorded.
@@ -163,17 +218,32 @@ pub fn refresh(task: &Task, zone: u64, from: u64, len: u64) {
 /// Replay: writes memory to the session file.
 fn put(task: &Task, offset: u64, from: u64, len: u64) {
     // SAFETY: the kernel reads the memory and reports what it cannot read.
-    unsafe { sys::call(nr::PWRITE64, [task.process().arena_fd as u64, from, len, offset]) };
+    unsafe {
+        sys::call(
+            nr::PWRITE64,
+            [task.process().arena_fd as u64, from, len, offset],
+        )
+    };
 }
 
 /// ftruncate and its kin: what is cut off is zero when the file grows again.
 pub fn record(cx: &mut Cx) -> Flow {
-    let flow = cx.enter();
-    let Flow::Return(ret) = flow else { return flow };
-    record::complete(cx.task, ret);
     let args = cx.call.args;
-    if ret == 0 && cx.call.nr == nr::FTRUNCATE {
-        note_truncate(cx, args[0] as i32, args[1]);
+    let shared = match cx.call.nr {
+        nr::FTRUNCATE => join_by_descriptor(cx.task, args[0] as i32),
+        _ => None,
+    };
+    let flow = if shared.is_some() {
+        cx.enter_in_turn()
+    } else {
+        cx.enter()
+    };
+    let (Flow::Return(ret), Some(object)) = (flow, shared) else {
+        return flow;
+    };
+    record::complete(cx.task, ret);
+    if ret == 0 {
+        ring::reference(cx.task, Role::Object, args[1], 0, object);
     }
     Flow::Completed(ret)
 }
@@ -210,7 +280,9 @@ pub fn replay_write(cx: &Cx, zone: u64, len: u64) {
             }
             Arg::IovecIn(count) => {
                 for vector in 0..cx.call.args[count as usize % 6].min(1024) {
-                    let Ok(vector) = guest_mem::get::<Iovec>(at + vector * 16) else { return };
+                    let Ok(vector) = guest_mem::get::<Iovec>(at + vector * 16) else {
+                        return;
+                    };
                     let take = vector.len.min(left);
                     put(cx.task, zone + (len - left), vector.base, take);
                     left -= take;

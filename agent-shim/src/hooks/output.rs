@@ -9,10 +9,10 @@ use reenact_abi::syscalls::{Arg, Hook, Len};
 
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem::{self, Iovec, Msghdr};
+use crate::hooks::objects;
 use crate::nr;
 use crate::sys::{self, Errno};
 use crate::task::{session, slot, Task};
-use crate::hooks::objects;
 use crate::{log, outputs, record, ring};
 
 /// A writer that holds the lock longer than this while it is dead or stuck loses it.
@@ -24,7 +24,9 @@ fn own_output(fd: u64) -> u8 {
     if session.stdout.ino == 0 && session.stderr.ino == 0 {
         return 0;
     }
-    let Ok(stat) = sys::fstat(fd as i32) else { return 0 };
+    let Ok(stat) = sys::fstat(fd as i32) else {
+        return 0;
+    };
     let is = |inode: &Inode| inode.ino != 0 && inode.dev == stat.dev && inode.ino == stat.ino;
     match (is(&session.stdout), is(&session.stderr)) {
         // Both lead to the same place: the number is what the program meant.
@@ -40,12 +42,20 @@ fn lock(task: &Task) {
     let me = task.slot + 1;
     let mut waited_ns = 0;
     loop {
-        match session.output_lock.compare_exchange(0, me, Ordering::SeqCst, Ordering::SeqCst) {
+        match session
+            .output_lock
+            .compare_exchange(0, me, Ordering::SeqCst, Ordering::SeqCst)
+        {
             Ok(_) => return,
             Err(holder) => {
                 let gone = slot(holder - 1).owner.load(Ordering::Relaxed) & ring::OWNER_DIED != 0;
                 if gone || waited_ns >= STEAL_NS {
-                    let taken = session.output_lock.compare_exchange(holder, me, Ordering::SeqCst, Ordering::SeqCst);
+                    let taken = session.output_lock.compare_exchange(
+                        holder,
+                        me,
+                        Ordering::SeqCst,
+                        Ordering::SeqCst,
+                    );
                     if taken.is_ok() {
                         return;
                     }
@@ -62,7 +72,10 @@ fn lock(task: &Task) {
 
 fn unlock(task: &Task) {
     let session = session();
-    let released = session.output_lock.compare_exchange(task.slot + 1, 0, Ordering::SeqCst, Ordering::SeqCst);
+    let released =
+        session
+            .output_lock
+            .compare_exchange(task.slot + 1, 0, Ordering::SeqCst, Ordering::SeqCst);
     if released.is_ok() && session.output_waiters.load(Ordering::SeqCst) != 0 {
         sys::futex_wake(&session.output_lock, 1);
     }
@@ -85,11 +98,20 @@ pub fn record(cx: &mut Cx) -> Flow {
     let fd = target_fd(cx);
     let flag = own_output(fd);
     if flag == 0 {
-        let flow = cx.enter();
+        let Some(object) = objects::join_by_descriptor(cx.task, fd as i32) else {
+            return cx.enter();
+        };
+        let flow = cx.enter_in_turn();
         let Flow::Return(ret) = flow else { return flow };
         record::complete(cx.task, ret);
-        outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &outputs::Before::default());
-        objects::note_write(cx, fd as i32, ret);
+        outputs::emit(
+            cx.task,
+            &cx.shape.args,
+            &cx.call.args,
+            ret,
+            &outputs::Before::default(),
+        );
+        objects::note_write(cx, fd as i32, object, ret);
         return Flow::Completed(ret);
     }
     if cx.row.hook == Hook::Transfer {
@@ -98,14 +120,22 @@ pub fn record(cx: &mut Cx) -> Flow {
         return Flow::Return(Errno::EINVAL.ret());
     }
     lock(cx.task);
-    let flow = cx.enter();
+    // The turn is kept: a task of the same group that got it meanwhile could not print either, and
+    // tickets would not tell the order of the bytes. Whoever reads them is outside the run.
+    let flow = cx.enter_in_turn();
     if let Flow::Return(ret) = flow {
         record::complete(cx.task, ret);
         if ret > 0 {
             record::ticket(cx.task, flag);
         }
         unlock(cx.task);
-        outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &outputs::Before::default());
+        outputs::emit(
+            cx.task,
+            &cx.shape.args,
+            &cx.call.args,
+            ret,
+            &outputs::Before::default(),
+        );
         return Flow::Completed(ret);
     }
     unlock(cx.task);
@@ -114,14 +144,20 @@ pub fn record(cx: &mut Cx) -> Flow {
 
 pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
     if header.flags & (flags::STDOUT | flags::STDERR) != 0 && header.ret > 0 {
-        let fd = if header.flags & flags::STDOUT != 0 { 1 } else { 2 };
+        let fd = if header.flags & flags::STDOUT != 0 {
+            1
+        } else {
+            2
+        };
         if !await_ticket(header.ticket) {
             sys::exit_group(3);
         }
         print(cx, fd, header.ret as u64);
         session().tickets.store(header.ticket, Ordering::SeqCst);
         // SAFETY: only the address of the counter's low half is taken, as a futex word.
-        let word = unsafe { core::sync::atomic::AtomicU32::from_ptr(session().tickets.as_ptr() as *mut u32) };
+        let word = unsafe {
+            core::sync::atomic::AtomicU32::from_ptr(session().tickets.as_ptr() as *mut u32)
+        };
         if session().output_waiters.load(Ordering::SeqCst) != 0 {
             sys::futex_wake(word, u32::MAX >> 1);
         }
@@ -144,7 +180,8 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
 fn await_ticket(ticket: u64) -> bool {
     let session = session();
     // SAFETY: as above.
-    let word = unsafe { core::sync::atomic::AtomicU32::from_ptr(session.tickets.as_ptr() as *mut u32) };
+    let word =
+        unsafe { core::sync::atomic::AtomicU32::from_ptr(session.tickets.as_ptr() as *mut u32) };
     loop {
         let now = session.tickets.load(Ordering::SeqCst);
         if now + 1 >= ticket {
@@ -185,7 +222,9 @@ fn print(cx: &Cx, fd: i32, mut left: u64) {
 
 fn vectors(fd: i32, at: u64, count: u64, left: &mut u64) {
     for index in 0..count.min(1024) {
-        let Ok(vector) = guest_mem::get::<Iovec>(at + index * 16) else { return };
+        let Ok(vector) = guest_mem::get::<Iovec>(at + index * 16) else {
+            return;
+        };
         let take = vector.len.min(*left);
         write_all(fd, vector.base, take);
         *left -= take;

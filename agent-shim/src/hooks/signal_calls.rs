@@ -32,7 +32,9 @@ pub fn record(cx: &mut Cx) -> Flow {
             if ret == 0 {
                 match cx.row.hook {
                     Hook::RtSigaction if args[2] != 0 => outputs::bytes(cx.task, args[2], 32),
-                    Hook::RtSigprocmask if args[2] != 0 => outputs::bytes(cx.task, args[2], SIGSET_SIZE),
+                    Hook::RtSigprocmask if args[2] != 0 => {
+                        outputs::bytes(cx.task, args[2], SIGSET_SIZE)
+                    }
                     Hook::Sigaltstack if args[1] != 0 => outputs::bytes(cx.task, args[1], 24),
                     _ => {}
                 }
@@ -74,7 +76,11 @@ fn sigaction(cx: &mut Cx) -> sys::Result<()> {
     if size != SIGSET_SIZE || signal == 0 || signal > 64 {
         return Err(Errno::EINVAL);
     }
-    let new = if new == 0 { None } else { Some(guest_mem::get::<SigAction>(new)?) };
+    let new = if new == 0 {
+        None
+    } else {
+        Some(guest_mem::get::<SigAction>(new)?)
+    };
     let signal = signal as u32;
     if new.is_some() && (signal == SIGKILL || signal == SIGSTOP) {
         return Err(Errno::EINVAL);
@@ -118,8 +124,15 @@ fn sigprocmask(cx: &mut Cx) -> sys::Result<()> {
 fn sigaltstack(cx: &mut Cx) -> sys::Result<()> {
     let [new, old, ..] = cx.call.args;
     let rsp = cx.call.rsp;
-    let current = AltStack { flags: signals::alt_flags(cx.task, rsp), ..cx.task.alt };
-    let new = if new == 0 { None } else { Some(guest_mem::get::<AltStack>(new)?) };
+    let current = AltStack {
+        flags: signals::alt_flags(cx.task, rsp),
+        ..cx.task.alt
+    };
+    let new = if new == 0 {
+        None
+    } else {
+        Some(guest_mem::get::<AltStack>(new)?)
+    };
     if let Some(stack) = new {
         if cx.task.alt.flags & (SS_DISABLE | SS_AUTODISARM) == 0 && cx.task.alt.holds(rsp) {
             return Err(Errno::EPERM);
@@ -129,11 +142,18 @@ fn sigaltstack(cx: &mut Cx) -> sys::Result<()> {
             return Err(Errno::EINVAL);
         }
         cx.task.alt = if mode == SS_DISABLE {
-            AltStack { flags: stack.flags, ..AltStack::DISABLED }
+            AltStack {
+                flags: stack.flags,
+                ..AltStack::DISABLED
+            }
         } else if stack.size < MINSIGSTKSZ {
             return Err(Errno::ENOMEM);
         } else {
-            AltStack { pad: 0, flags: stack.flags & SS_AUTODISARM, ..stack }
+            AltStack {
+                pad: 0,
+                flags: stack.flags & SS_AUTODISARM,
+                ..stack
+            }
         };
     }
     if old != 0 {

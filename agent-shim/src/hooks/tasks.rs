@@ -53,7 +53,11 @@ struct Request {
 
 fn request(cx: &Cx) -> sys::Result<Request> {
     let args = cx.call.args;
-    let plain = |flags: u64| Request { flags, exit_signal: 17, ..Request::default() };
+    let plain = |flags: u64| Request {
+        flags,
+        exit_signal: 17,
+        ..Request::default()
+    };
     Ok(match cx.row.hook {
         Hook::Fork => plain(0),
         Hook::Vfork => plain(CLONE_VM | CLONE_VFORK),
@@ -62,7 +66,11 @@ fn request(cx: &Cx) -> sys::Result<Request> {
             exit_signal: args[0] & 0xff,
             stack: args[1],
             parent_tid: args[2],
-            pidfd: if args[0] & CLONE_PIDFD != 0 { args[2] } else { 0 },
+            pidfd: if args[0] & CLONE_PIDFD != 0 {
+                args[2]
+            } else {
+                0
+            },
             child_tid: args[3],
             tls: args[4],
             ..Request::default()
@@ -70,7 +78,11 @@ fn request(cx: &Cx) -> sys::Result<Request> {
         _ => {
             let size = args[1];
             if !(64..=4096).contains(&size) {
-                return Err(if size < 64 { Errno::EINVAL } else { Errno::E2BIG });
+                return Err(if size < 64 {
+                    Errno::EINVAL
+                } else {
+                    Errno::E2BIG
+                });
             }
             let mut raw = [0u64; 11];
             for (index, word) in raw.iter_mut().enumerate().take((size / 8).min(11) as usize) {
@@ -144,13 +156,19 @@ fn draw(task: &mut Task, request: &Request) -> Option<Child> {
     let thread = request.flags & CLONE_THREAD != 0;
     let claimed = claim_slot()?;
     let shared = session();
-    let process = if thread { task.process } else { shared.next_process.fetch_add(1, Ordering::Relaxed) + 1 };
+    let process = if thread {
+        task.process
+    } else {
+        shared.next_process.fetch_add(1, Ordering::Relaxed) + 1
+    };
     let number = shared.next_task.fetch_add(1, Ordering::Relaxed) + 1;
     let joins = request.flags & CLONE_VM != 0 || task.process().shares_memory;
-    let group_index = if joins { Some(turns::root(task.my_slot().group.load(Ordering::Relaxed))) } else { turns::create() };
-    let Some(group_index) = group_index else {
-        slot(claimed).state.store(arena::slot::FREE, Ordering::Release);
-        return None;
+    let own = turns::root(task.my_slot().group.load(Ordering::Relaxed));
+    // Without a group of its own the child takes turns with its parent: slower, but as exact.
+    let group_index = if joins {
+        own
+    } else {
+        turns::create().unwrap_or(own)
     };
     group(group_index).members.fetch_add(1, Ordering::SeqCst);
     fill_slot(task, claimed, process, number, group_index);
@@ -158,8 +176,16 @@ fn draw(task: &mut Task, request: &Request) -> Option<Child> {
         slot: claimed,
         process,
         number,
-        clear_tid: if request.flags & CLONE_CHILD_CLEARTID != 0 { request.child_tid } else { 0 },
-        set_tid: if request.flags & CLONE_CHILD_SETTID != 0 { request.child_tid } else { 0 },
+        clear_tid: if request.flags & CLONE_CHILD_CLEARTID != 0 {
+            request.child_tid
+        } else {
+            0
+        },
+        set_tid: if request.flags & CLONE_CHILD_SETTID != 0 {
+            request.child_tid
+        } else {
+            0
+        },
         stack: request.stack,
         flags: request.flags,
     })
@@ -206,7 +232,9 @@ fn claim_slot() -> Option<u32> {
 
 fn give_back(child: &Child) {
     let claimed = slot(child.slot);
-    group(claimed.group.load(Ordering::Relaxed)).members.fetch_sub(1, Ordering::SeqCst);
+    group(claimed.group.load(Ordering::Relaxed))
+        .members
+        .fetch_sub(1, Ordering::SeqCst);
     claimed.state.store(arena::slot::FREE, Ordering::Release);
 }
 
@@ -255,8 +283,19 @@ fn spawn_sharing(cx: &mut Cx, request: &Request, child: &Child, real: bool) -> i
         parent.process().live.fetch_add(1, Ordering::SeqCst);
     }
     new.alive.store(1, Ordering::Relaxed);
-    let keep = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS;
-    let flags = if real { request.flags & !OURS } else { request.flags & keep };
+    let keep = CLONE_VM
+        | CLONE_VFORK
+        | CLONE_FS
+        | CLONE_FILES
+        | CLONE_SIGHAND
+        | CLONE_THREAD
+        | CLONE_SYSVSEM
+        | CLONE_SETTLS;
+    let flags = if real {
+        request.flags & !OURS
+    } else {
+        request.flags & keep
+    };
     let clear = new.alive.as_ptr() as u64;
     let stack = new.first_context & !15;
     let vfork = request.flags & CLONE_VFORK != 0;
@@ -271,9 +310,25 @@ fn spawn_sharing(cx: &mut Cx, request: &Request, child: &Child, real: bool) -> i
         raw[2] = clear;
         (raw[5], raw[6]) = (stack - 4096, 4096);
         // SAFETY: the child starts on its own block's stack.
-        unsafe { arch::clone(nr::CLONE3, &[raw.as_ptr() as u64, request.raw_size, 0, 0, 0, 0], stack, start_sharing, 0) }
+        unsafe {
+            arch::clone(
+                nr::CLONE3,
+                &[raw.as_ptr() as u64, request.raw_size, 0, 0, 0, 0],
+                stack,
+                start_sharing,
+                0,
+            )
+        }
     } else {
-        let flags = flags | CLONE_CHILD_CLEARTID | if real { request.exit_signal } else if thread { 0 } else { 17 };
+        let flags = flags
+            | CLONE_CHILD_CLEARTID
+            | if real {
+                request.exit_signal
+            } else if thread {
+                0
+            } else {
+                17
+            };
         let args = [flags, stack, request.pidfd, clear, request.tls, 0];
         // SAFETY: as above.
         unsafe { arch::clone(nr::CLONE, &args, stack, start_sharing, 0) }
@@ -293,7 +348,13 @@ fn spawn_sharing(cx: &mut Cx, request: &Request, child: &Child, real: bool) -> i
 }
 
 /// Fills a new block: numbers, and a copy of the parent's context to start from.
-fn prepare_sharing(parent: &Task, new: &mut Task, context: &UContext, child: &Child, request: &Request) {
+fn prepare_sharing(
+    parent: &Task,
+    new: &mut Task,
+    context: &UContext,
+    child: &Child,
+    request: &Request,
+) {
     new.slot = child.slot;
     new.process = child.process;
     new.number = child.number;
@@ -408,14 +469,21 @@ fn first_steps(task: &mut Task, child: &Child) {
         turns::acquire(task);
         record::event(
             task,
-            Header { kind: Kind::TaskStart as u8, ret: i64::from(task.tid), ..Header::default() },
+            Header {
+                kind: Kind::TaskStart as u8,
+                ret: i64::from(task.tid),
+                ..Header::default()
+            },
         );
     } else {
         register(task);
         if !log::open(task) {
             divergence::failed(task, Reason::EndOfStream, 0);
         }
-        let made = Header { kind: Kind::TaskStart as u8, ..Header::default() };
+        let made = Header {
+            kind: Kind::TaskStart as u8,
+            ..Header::default()
+        };
         let header = replay::next(task, &made);
         if header.kind != Kind::TaskStart as u8 {
             divergence::report(task, Reason::Kind, &header, &made, 0);
@@ -429,7 +497,9 @@ fn first_steps(task: &mut Task, child: &Child) {
     }
     let process = task.process();
     if net::arm(process.net).is_err() {
-        crate::warn!("reenact: the kernel refused to catch system calls of a new task; it runs unrecorded");
+        crate::warn!(
+            "reenact: the kernel refused to catch system calls of a new task; it runs unrecorded"
+        );
         task.detached = true;
     }
 }
@@ -472,7 +542,14 @@ pub fn replay_clone(cx: &mut Cx, header: &Header) -> Flow {
         }
         return super::emulated(cx, header);
     }
-    let word = |at: usize| u32::from_le_bytes([numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]]);
+    let word = |at: usize| {
+        u32::from_le_bytes([
+            numbers[at],
+            numbers[at + 1],
+            numbers[at + 2],
+            numbers[at + 3],
+        ])
+    };
     if have != 8 {
         divergence::failed(cx.task, Reason::BadLog, cx.task.at);
     }
@@ -505,8 +582,16 @@ fn replay_spawn(cx: &mut Cx, process: u32, number: u32) -> bool {
         slot: claimed,
         process,
         number,
-        clear_tid: if request.flags & CLONE_CHILD_CLEARTID != 0 { request.child_tid } else { 0 },
-        set_tid: if request.flags & CLONE_CHILD_SETTID != 0 { request.child_tid } else { 0 },
+        clear_tid: if request.flags & CLONE_CHILD_CLEARTID != 0 {
+            request.child_tid
+        } else {
+            0
+        },
+        set_tid: if request.flags & CLONE_CHILD_SETTID != 0 {
+            request.child_tid
+        } else {
+            0
+        },
         stack: request.stack,
         flags: request.flags,
     };
@@ -573,7 +658,11 @@ pub fn record(cx: &mut Cx) -> Flow {
 
 /// Is this the last thing that the address space does?
 fn leaves_process(cx: &Cx) -> bool {
-    cx.row.hook == Hook::ExitGroup || group(turns::root(cx.task.my_slot().group.load(Ordering::Relaxed))).members.load(Ordering::Relaxed) <= 1
+    cx.row.hook == Hook::ExitGroup
+        || group(turns::root(cx.task.my_slot().group.load(Ordering::Relaxed)))
+            .members
+            .load(Ordering::Relaxed)
+            <= 1
 }
 
 /// exit and exit_group: the event goes out first, then the task ends.

@@ -28,7 +28,16 @@ pub fn arm(net: Net) -> sys::Result<()> {
             let (begin, len) = arch::text_range();
             // SAFETY: no selector byte; the range is the shim's own text.
             check(unsafe {
-                call(nr::PRCTL, [PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, begin, len, 0])
+                call(
+                    nr::PRCTL,
+                    [
+                        PR_SET_SYSCALL_USER_DISPATCH,
+                        PR_SYS_DISPATCH_ON,
+                        begin,
+                        len,
+                        0,
+                    ],
+                )
             })?;
         }
         Net::Seccomp => {}
@@ -48,7 +57,12 @@ pub fn install(net: Net) -> sys::Result<()> {
 pub fn disarm(net: Net) {
     if net == Net::Dispatch {
         // SAFETY: switches interception off; nothing is touched.
-        unsafe { call(nr::PRCTL, [PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0]) };
+        unsafe {
+            call(
+                nr::PRCTL,
+                [PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0],
+            )
+        };
     }
     allow_tsc(true);
     trap_cpuid(false);
@@ -92,12 +106,42 @@ const AT_IP_HIGH: u32 = 12;
 fn only_from_shim() -> [Filter; 6] {
     let (begin, len) = arch::text_range();
     [
-        Filter { code: LOAD_WORD, jump_true: 0, jump_false: 0, k: AT_IP_HIGH },
-        Filter { code: JUMP_EQ, jump_true: 0, jump_false: 3, k: 0 },
-        Filter { code: LOAD_WORD, jump_true: 0, jump_false: 0, k: AT_IP_LOW },
-        Filter { code: JUMP_GE, jump_true: 0, jump_false: 1, k: begin as u32 + 1 },
-        Filter { code: JUMP_GE, jump_true: 0, jump_false: 1, k: (begin + len) as u32 + 1 },
-        Filter { code: RETURN, jump_true: 0, jump_false: 0, k: RET_TRAP },
+        Filter {
+            code: LOAD_WORD,
+            jump_true: 0,
+            jump_false: 0,
+            k: AT_IP_HIGH,
+        },
+        Filter {
+            code: JUMP_EQ,
+            jump_true: 0,
+            jump_false: 3,
+            k: 0,
+        },
+        Filter {
+            code: LOAD_WORD,
+            jump_true: 0,
+            jump_false: 0,
+            k: AT_IP_LOW,
+        },
+        Filter {
+            code: JUMP_GE,
+            jump_true: 0,
+            jump_false: 1,
+            k: begin as u32 + 1,
+        },
+        Filter {
+            code: JUMP_GE,
+            jump_true: 0,
+            jump_false: 1,
+            k: (begin + len) as u32 + 1,
+        },
+        Filter {
+            code: RETURN,
+            jump_true: 0,
+            jump_false: 0,
+            k: RET_TRAP,
+        },
     ]
 }
 
@@ -107,7 +151,10 @@ fn load_filter(filters: &[Filter]) -> sys::Result<()> {
         len: u16,
         filter: *const Filter,
     }
-    let fprog = Program { len: filters.len() as u16, filter: filters.as_ptr() };
+    let fprog = Program {
+        len: filters.len() as u16,
+        filter: filters.as_ptr(),
+    };
     let args = [SECCOMP_SET_MODE_FILTER, 0, &raw const fprog as u64];
     // SAFETY: the kernel copies the filter.
     match check(unsafe { call(nr::SECCOMP, args) }) {
@@ -124,17 +171,42 @@ fn load_filter(filters: &[Filter]) -> sys::Result<()> {
 }
 
 fn install_filter() -> sys::Result<()> {
-    let mut program = [Filter { code: RETURN, jump_true: 0, jump_false: 0, k: RET_ALLOW }; 7];
+    let mut program = [Filter {
+        code: RETURN,
+        jump_true: 0,
+        jump_false: 0,
+        k: RET_ALLOW,
+    }; 7];
     program[..6].copy_from_slice(&only_from_shim());
     load_filter(&program)
 }
 
 /// Calls that a replaying shim makes; nothing else reaches the kernel, whatever a trace's code does.
 const REPLAY_CALLS: &[u64] = &[
-    nr::RT_SIGRETURN, nr::FUTEX, nr::PREAD64, nr::PWRITE64, nr::MMAP, nr::MUNMAP, nr::MPROTECT, nr::MREMAP,
-    nr::MADVISE, nr::MINCORE, nr::CLOCK_GETTIME, nr::NANOSLEEP, nr::RT_SIGPROCMASK, nr::RT_SIGACTION,
-    nr::SIGALTSTACK, nr::ARCH_PRCTL, nr::SET_ROBUST_LIST, nr::GETTID, nr::GETPID, nr::PRCTL, nr::CLONE,
-    nr::EXECVEAT, nr::EXIT, nr::EXIT_GROUP,
+    nr::RT_SIGRETURN,
+    nr::FUTEX,
+    nr::PREAD64,
+    nr::PWRITE64,
+    nr::MMAP,
+    nr::MUNMAP,
+    nr::MPROTECT,
+    nr::MREMAP,
+    nr::MADVISE,
+    nr::MINCORE,
+    nr::CLOCK_GETTIME,
+    nr::NANOSLEEP,
+    nr::RT_SIGPROCMASK,
+    nr::RT_SIGACTION,
+    nr::SIGALTSTACK,
+    nr::ARCH_PRCTL,
+    nr::SET_ROBUST_LIST,
+    nr::GETTID,
+    nr::GETPID,
+    nr::PRCTL,
+    nr::CLONE,
+    nr::EXECVEAT,
+    nr::EXIT,
+    nr::EXIT_GROUP,
 ];
 
 /// Offsets of the low and high half of argument `index` in `struct seccomp_data`.
@@ -150,7 +222,12 @@ pub fn confine() -> sys::Result<()> {
     const RET_KILL: u32 = 0x8000_0000;
     const AT_NR: u32 = 0;
     const JUMP_ANY: u16 = 0x45;
-    let op = |code, jump_true, jump_false, k| Filter { code, jump_true, jump_false, k };
+    let op = |code, jump_true, jump_false, k| Filter {
+        code,
+        jump_true,
+        jump_false,
+        k,
+    };
     let mut program = [op(RETURN, 0, 0, RET_KILL); 96];
     program[..6].copy_from_slice(&only_from_shim());
     let mut at = 6;
@@ -185,7 +262,10 @@ pub fn confine() -> sys::Result<()> {
         op(LOAD_WORD, 0, 0, AT_NR),
     ]);
     for number in REPLAY_CALLS {
-        push(&[op(JUMP_EQ, 0, 1, *number as u32), op(RETURN, 0, 0, RET_ALLOW)]);
+        push(&[
+            op(JUMP_EQ, 0, 1, *number as u32),
+            op(RETURN, 0, 0, RET_ALLOW),
+        ]);
     }
     push(&[op(RETURN, 0, 0, RET_KILL)]);
     // SAFETY: sets a flag of the task.

@@ -99,11 +99,20 @@ pub fn read(fd: i32, head: &[u8]) -> Result<Elf, Refused> {
         Ok(got) if got == bytes => {}
         _ => return Err(Refused::Malformed),
     }
-    let elf = Elf { position_independent: kind == ET_DYN, entry, phoff, segments, count };
+    let elf = Elf {
+        position_independent: kind == ET_DYN,
+        entry,
+        phoff,
+        segments,
+        count,
+    };
     let (low, high) = elf.span();
     let sound = elf.loads().all(|load| {
         load.filesz <= load.memsz
-            && load.vaddr.checked_add(load.memsz).is_some_and(|end| end < 1 << 46)
+            && load
+                .vaddr
+                .checked_add(load.memsz)
+                .is_some_and(|end| end < 1 << 46)
             && load.offset.checked_add(load.filesz).is_some()
             && load.vaddr % PAGE == load.offset % PAGE
     });
@@ -119,13 +128,19 @@ impl Elf {
     }
 
     fn loads(&self) -> impl Iterator<Item = &Segment> {
-        self.segments().iter().filter(|segment| segment.kind == PT_LOAD && segment.memsz != 0)
+        self.segments()
+            .iter()
+            .filter(|segment| segment.kind == PT_LOAD && segment.memsz != 0)
     }
 
     /// Lowest and highest address of the loadable segments, in whole pages.
     pub fn span(&self) -> (u64, u64) {
         let low = self.loads().map(|load| down(load.vaddr)).min().unwrap_or(0);
-        let high = self.loads().map(|load| up(load.vaddr + load.memsz)).max().unwrap_or(0);
+        let high = self
+            .loads()
+            .map(|load| up(load.vaddr + load.memsz))
+            .max()
+            .unwrap_or(0);
         (low, high)
     }
 
@@ -136,8 +151,16 @@ impl Elf {
     }
 
     /// The path of the program interpreter, NUL-terminated, if it names one.
-    pub fn interpreter<'a>(&self, fd: i32, into: &'a mut [u8; 4096]) -> sys::Result<Option<&'a [u8]>> {
-        let Some(segment) = self.segments().iter().find(|segment| segment.kind == PT_INTERP) else {
+    pub fn interpreter<'a>(
+        &self,
+        fd: i32,
+        into: &'a mut [u8; 4096],
+    ) -> sys::Result<Option<&'a [u8]>> {
+        let Some(segment) = self
+            .segments()
+            .iter()
+            .find(|segment| segment.kind == PT_INTERP)
+        else {
             return Ok(None);
         };
         let len = segment.filesz as usize;
@@ -152,18 +175,28 @@ impl Elf {
 
     /// Does it ask for an executable stack?
     pub fn executable_stack(&self) -> bool {
-        self.segments().iter().any(|segment| segment.kind == PT_GNU_STACK && segment.flags & 1 != 0)
+        self.segments()
+            .iter()
+            .any(|segment| segment.kind == PT_GNU_STACK && segment.flags & 1 != 0)
     }
 
     fn alignment(&self) -> u64 {
-        let widest = self.loads().map(|load| load.align).filter(|align| align.is_power_of_two()).max();
+        let widest = self
+            .loads()
+            .map(|load| load.align)
+            .filter(|align| align.is_power_of_two())
+            .max();
         widest.unwrap_or(PAGE).max(PAGE)
     }
 
     /// Maps all segments; `wanted` is where a position-independent file goes (0: into the arena).
     pub fn map(&self, task: &mut Task, fd: i32, wanted: u64) -> sys::Result<Loaded> {
         let (low, high) = self.span();
-        let base = if self.position_independent { self.reserve(task, wanted)?.wrapping_sub(low) } else { 0 };
+        let base = if self.position_independent {
+            self.reserve(task, wanted)?.wrapping_sub(low)
+        } else {
+            0
+        };
         let mut loaded = Loaded {
             base,
             entry: base.wrapping_add(self.entry),
@@ -185,7 +218,11 @@ impl Elf {
             }
             map_segment(task, fd, base, &load, !self.position_independent)?;
             let start = base.wrapping_add(load.vaddr);
-            let range = if load.flags & 1 != 0 { &mut loaded.code } else { &mut loaded.data };
+            let range = if load.flags & 1 != 0 {
+                &mut loaded.code
+            } else {
+                &mut loaded.data
+            };
             *range = (range.0.min(start), range.1.max(start + load.filesz));
             if loaded.phdr == 0 && (load.offset..load.offset + load.filesz).contains(&self.phoff) {
                 loaded.phdr = start + (self.phoff - load.offset);
@@ -220,9 +257,19 @@ impl Elf {
     }
 }
 
-fn map_segment(task: &mut Task, fd: i32, base: u64, load: &Segment, absolute: bool) -> sys::Result<()> {
+fn map_segment(
+    task: &mut Task,
+    fd: i32,
+    base: u64,
+    load: &Segment,
+    absolute: bool,
+) -> sys::Result<()> {
     let mut prot = 0;
-    for (bit, value) in [(4, sys::PROT_READ), (2, sys::PROT_WRITE), (1, sys::PROT_EXEC)] {
+    for (bit, value) in [
+        (4, sys::PROT_READ),
+        (2, sys::PROT_WRITE),
+        (1, sys::PROT_EXEC),
+    ] {
         if load.flags & bit != 0 {
             prot |= value;
         }
@@ -230,21 +277,44 @@ fn map_segment(task: &mut Task, fd: i32, base: u64, load: &Segment, absolute: bo
     let start = base.wrapping_add(load.vaddr);
     let (page, file_end, end) = (down(start), start + load.filesz, up(start + load.memsz));
     // A file with fixed addresses must not replace anything; the others map into their reservation.
-    let fixed = if absolute { sys::MAP_FIXED_NOREPLACE } else { sys::MAP_FIXED };
+    let fixed = if absolute {
+        sys::MAP_FIXED_NOREPLACE
+    } else {
+        sys::MAP_FIXED
+    };
     let file_pages = up(file_end);
     if load.filesz != 0 {
         let flags = sys::MAP_PRIVATE | fixed;
         let offset = load.offset - (start - page);
         let len = file_end - page;
         memory::place(page, len, prot, flags, fd, offset)?;
-        let args = [page, len, prot, sys::MAP_PRIVATE | sys::MAP_FIXED, fd as u64, offset];
-        let tail = if prot & sys::PROT_WRITE != 0 && load.memsz > load.filesz { file_pages - file_end } else { 0 };
+        let args = [
+            page,
+            len,
+            prot,
+            sys::MAP_PRIVATE | sys::MAP_FIXED,
+            fd as u64,
+            offset,
+        ];
+        let tail = if prot & sys::PROT_WRITE != 0 && load.memsz > load.filesz {
+            file_pages - file_end
+        } else {
+            0
+        };
         if tail != 0 {
             zero(file_end, tail);
         }
         if task.recording() {
             let kind = Kind::Map as u8;
-            record::open(task, reenact_abi::event::Header { kind, args, ret: page as i64, ..Default::default() });
+            record::open(
+                task,
+                reenact_abi::event::Header {
+                    kind,
+                    args,
+                    ret: page as i64,
+                    ..Default::default()
+                },
+            );
             crate::hooks::contents::attach(task, fd, offset, up(len));
             if tail != 0 {
                 ring::part(task, Role::Output, file_end, file_end, tail, 0);

@@ -59,7 +59,13 @@ pub fn start(initial_stack: u64) -> ! {
             sys::exit_group(CANNOT_START);
         }
     };
-    let mut launch = Launch { initial, boot_env: index, exe_fd: boot.exe_fd, path: [0; 4096], path_len: 0 };
+    let mut launch = Launch {
+        initial,
+        boot_env: index,
+        exe_fd: boot.exe_fd,
+        path: [0; 4096],
+        path_len: 0,
+    };
     launch.path_len = boot.path.len().min(4095);
     launch.path[..launch.path_len].copy_from_slice(&boot.path[..launch.path_len]);
     // SAFETY: the block's stack is unused; `launch` lives on the kernel's stack, which stays until
@@ -82,14 +88,34 @@ fn prepare(boot: &Boot) -> sys::Result<&'static mut Task> {
     let prot = sys::PROT_READ | sys::PROT_WRITE;
     let flags = sys::MAP_SHARED | sys::MAP_FIXED_NOREPLACE;
     // SAFETY: NOREPLACE never touches an existing mapping.
-    unsafe { sys::mmap(map::CONTROL, arena::CONTROL_END, prot, flags, boot.arena_fd, 0)? };
+    unsafe {
+        sys::mmap(
+            map::CONTROL,
+            arena::CONTROL_END,
+            prot,
+            flags,
+            boot.arena_fd,
+            0,
+        )?
+    };
     let shared = session();
-    if shared.magic != arena::MAGIC || shared.abi_version != ABI_VERSION || boot.slot as usize >= arena::SLOTS_MAX {
+    if shared.magic != arena::MAGIC
+        || shared.abi_version != ABI_VERSION
+        || boot.slot as usize >= arena::SLOTS_MAX
+    {
         return Err(Errno::EINVAL);
     }
     let process = Process::first()?;
-    process.mode = if shared.mode == Mode::Replay as u32 { Mode::Replay } else { Mode::Record };
-    process.net = if shared.net == Net::Seccomp as u32 { Net::Seccomp } else { Net::Dispatch };
+    process.mode = if shared.mode == Mode::Replay as u32 {
+        Mode::Replay
+    } else {
+        Mode::Record
+    };
+    process.net = if shared.net == Net::Seccomp as u32 {
+        Net::Seccomp
+    } else {
+        Net::Dispatch
+    };
     process.arena_fd = boot.arena_fd;
     process.shim_fd = boot.shim_fd;
     let task = Task::create(process)?;
@@ -122,7 +148,11 @@ fn inherit(task: &mut Task) -> bool {
     let carried = slot(task.slot).reserved;
     let [kept, ignored, mask, tid] = carried;
     let fresh = kept == 0;
-    task.mask = if fresh { sys::sigprocmask(sys::SIG_BLOCK, 0) } else { mask };
+    task.mask = if fresh {
+        sys::sigprocmask(sys::SIG_BLOCK, 0)
+    } else {
+        mask
+    };
     if fresh && task.recording() {
         for signal in 1..=64 {
             if let Ok(action) = sys::sigaction(signal, None) {
@@ -138,7 +168,11 @@ fn inherit(task: &mut Task) -> bool {
             }
         }
     }
-    task.tid = if task.recording() { sys::gettid() } else { tid as u32 };
+    task.tid = if task.recording() {
+        sys::gettid()
+    } else {
+        tid as u32
+    };
     // The mask that execve kept may block what we need.
     sys::sigprocmask(sys::SIG_SETMASK, signals::real_mask(task.mask));
     fresh
@@ -169,7 +203,14 @@ fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
     }
     if fresh {
         turns::acquire(task);
-        record::event(task, Header { kind: Kind::TaskStart as u8, ret: i64::from(task.tid), ..Header::default() });
+        record::event(
+            task,
+            Header {
+                kind: Kind::TaskStart as u8,
+                ret: i64::from(task.tid),
+                ..Header::default()
+            },
+        );
     } else {
         turns::leave_shared(task);
         complete_exec(task);
@@ -177,22 +218,44 @@ fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
     let mut interpreter_names = Text::<4096>::new();
     match load(task, launch, &mut interpreter_names) {
         Ok((entry, built)) => {
-            leave_traces_of_kernel(task, &built.1);
+            leave_traces_of_kernel(&built.1, launch.exe_fd);
+            sys::close(launch.exe_fd);
             let header = Header {
                 kind: Kind::Image as u8,
-                args: [built.0.low, map::STACK_TOP - built.0.low, mm().brk_start, built.0.args.0, built.0.env.0, task.mask],
+                args: [
+                    built.0.low,
+                    map::STACK_TOP - built.0.low,
+                    mm().brk_start,
+                    built.0.args.0,
+                    built.0.env.0,
+                    task.mask,
+                ],
                 ret: sys::stack_limit() as i64,
                 rip: entry,
                 rsp: built.0.sp,
                 ..Header::default()
             };
             record::open(task, header);
-            ring::part(task, Role::Output, built.0.sp, built.0.sp, map::STACK_TOP - built.0.sp, 0);
+            ring::part(
+                task,
+                Role::Output,
+                built.0.sp,
+                built.0.sp,
+                map::STACK_TOP - built.0.sp,
+                0,
+            );
             let exe = task.process().exe_path();
             let (exe, len) = (exe.as_ptr() as u64, exe.len() as u64);
             ring::part(task, Role::Data, 0, exe, len, 0);
             let launch_path = &launch.path[..launch.path_len];
-            ring::part(task, Role::Data, 1, launch_path.as_ptr() as u64, launch_path.len() as u64, 0);
+            ring::part(
+                task,
+                Role::Data,
+                1,
+                launch_path.as_ptr() as u64,
+                launch_path.len() as u64,
+                0,
+            );
             ring::finish(task);
             if fresh && net::install(task.process().net).is_err() {
                 warn!("reenact: the kernel refuses a seccomp filter; the program runs unrecorded");
@@ -264,12 +327,15 @@ fn load(task: &mut Task, launch: &mut Launch, names: &mut Text<4096>) -> sys::Re
     let (mut entry, mut base) = (main.entry, 0);
     if let Some(path) = interpreter_path {
         let fd = sys::with_spare_descriptor(|| sys::open(path, sys::O_RDONLY | sys::O_CLOEXEC))?;
-        let Format::Elf(elf) = program::classify(fd)? else { return Err(Errno(80)) };
+        let Format::Elf(elf) = program::classify(fd)? else {
+            return Err(Errno(80));
+        };
         let loaded = elf.map(task, fd, 0)?;
         sys::close(fd);
         (entry, base) = (loaded.entry, loaded.base);
     }
-    sys::close(files.main_fd);
+    // Kept until the process has been told what it runs.
+    launch.exe_fd = files.main_fd;
     mm().brk_start = map::BRK;
     mm().brk = map::BRK;
 
@@ -294,10 +360,24 @@ fn load(task: &mut Task, launch: &mut Launch, names: &mut Text<4096>) -> sys::Re
     })?;
     let mut name = [0u8; 16];
     let path = &launch.path[..launch.path_len];
-    let last = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    let last = path
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(0, |at| at + 1);
     let take = (path.len() - last).min(15);
     name[..take].copy_from_slice(&path[last..last + take]);
-    Ok((entry, (built, Shape { code: main.code, data: main.data, built, name })))
+    Ok((
+        entry,
+        (
+            built,
+            Shape {
+                code: main.code,
+                data: main.data,
+                built,
+                name,
+            },
+        ),
+    ))
 }
 
 /// Opens what must really run: interpreters of scripts until there is an ELF file. The arguments
@@ -372,24 +452,75 @@ fn note_exe(task: &mut Task, fd: i32) {
 }
 
 /// Makes the process look like the target and drops what the kernel placed for the shim.
-fn leave_traces_of_kernel(task: &Task, shape: &Shape) {
+fn leave_traces_of_kernel(shape: &Shape, exe_fd: i32) {
     const PR_SET_NAME: u64 = 15;
     const PR_SET_MM: u64 = 35;
     const PR_SET_MM_MAP: u64 = 14;
     let built = shape.built;
-    let or = |range: (u64, u64)| if range.0 > range.1 { (map::PIE, map::PIE + 1) } else { range };
+    let or = |range: (u64, u64)| {
+        if range.0 > range.1 {
+            (map::PIE, map::PIE + 1)
+        } else {
+            range
+        }
+    };
     let (code, data) = (or(shape.code), or(shape.data));
     // struct prctl_mm_map: eleven addresses, the auxiliary vector, its size and the executable.
-    let words: [u64; 13] = [
-        code.0, code.1, data.0, data.1, map::BRK, map::BRK, built.sp, built.args.0, built.args.1, built.env.0,
-        built.env.1, built.auxv.0, (built.auxv.1 - built.auxv.0) | u64::from(u32::MAX) << 32,
-    ];
-    // SAFETY: the kernel reads the name and the structure.
-    unsafe {
-        sys::call(nr::PRCTL, [PR_SET_NAME, shape.name.as_ptr() as u64]);
-        sys::call(nr::PRCTL, [PR_SET_MM, PR_SET_MM_MAP, words.as_ptr() as u64, 104, 0]);
+    let describe = |exe: u32| -> [u64; 13] {
+        let (args, env, auxv) = (built.args, built.env, built.auxv);
+        let last = (auxv.1 - auxv.0) | u64::from(exe) << 32;
+        let brk = map::BRK;
+        [
+            code.0, code.1, data.0, data.1, brk, brk, built.sp, args.0, args.1, env.0, env.1,
+            auxv.0, last,
+        ]
+    };
+    // SAFETY: the kernel reads the structure.
+    let tell = |words: [u64; 13]| unsafe {
+        sys::call(
+            nr::PRCTL,
+            [PR_SET_MM, PR_SET_MM_MAP, words.as_ptr() as u64, 104, 0],
+        ) >= 0
+    };
+    // Another executable takes CAP_CHECKPOINT_RESTORE, and nothing of the old one may be mapped.
+    // SAFETY: no memory is touched.
+    let privileged = unsafe { sys::call::<0>(nr::GETEUID, []) } == 0;
+    if !(privileged && detach_from_file() && tell(describe(exe_fd as u32))) {
+        tell(describe(u32::MAX));
     }
-    let _ = task;
+    // SAFETY: the kernel reads the name.
+    unsafe { sys::call(nr::PRCTL, [PR_SET_NAME, shape.name.as_ptr() as u64]) };
+}
+
+/// Replaces the mappings of the shim's file by anonymous copies of themselves, so that the kernel lets
+/// the process name another executable. The code that runs is replaced under its own feet by a
+/// single call, with identical bytes.
+fn detach_from_file() -> bool {
+    let (text, text_len) = arch::text_range();
+    let prot = sys::PROT_READ | sys::PROT_WRITE;
+    let end = arch::image_end();
+    for (start, len, last) in [
+        (text, text_len, sys::PROT_READ | sys::PROT_EXEC),
+        (text + text_len, end - text - text_len, prot),
+    ] {
+        if len == 0 {
+            continue;
+        }
+        let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS;
+        // SAFETY: a copy at a place of the kernel's choice, which then takes the original's place.
+        unsafe {
+            let Ok(copy) = sys::mmap(0, len, prot, flags, -1, 0) else {
+                return false;
+            };
+            arch::copy(copy, start, len as usize);
+            let _ = sys::mprotect(copy, len, last);
+            const MREMAP_MAYMOVE_FIXED: u64 = 3;
+            if sys::call(nr::MREMAP, [copy, len, len, MREMAP_MAYMOVE_FIXED, start]) < 0 {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 /// The kernel's stack and vDSO lie above everything of the target (see the address map).
@@ -401,7 +532,10 @@ fn drop_kernel_mappings() {
 
 fn replay_image(task: &mut Task) -> ! {
     let mine = slot(task.slot);
-    let (at, events) = (mine.head.load(Ordering::Relaxed), mine.tail.load(Ordering::Relaxed));
+    let (at, events) = (
+        mine.head.load(Ordering::Relaxed),
+        mine.tail.load(Ordering::Relaxed),
+    );
     if !log::open(task) {
         crate::divergence::failed(task, reenact_abi::arena::Reason::EndOfStream, 0);
     }
@@ -411,10 +545,16 @@ fn replay_image(task: &mut Task) -> ! {
         crate::divergence::failed(task, reenact_abi::arena::Reason::System, 1);
     }
     // Children are waited for by the log, not by the kernel.
-    let ignore = SigAction { handler: sys::SIG_IGN, ..SigAction::DEFAULT };
+    let ignore = SigAction {
+        handler: sys::SIG_IGN,
+        ..SigAction::DEFAULT
+    };
     let _ = sys::sigaction(signals::SIGCHLD, Some(&ignore));
     loop {
-        let made = Header { kind: Kind::Image as u8, ..Header::default() };
+        let made = Header {
+            kind: Kind::Image as u8,
+            ..Header::default()
+        };
         let header = replay::next(task, &made);
         replay::take_turn(task, &header);
         if header.kind == Kind::TaskStart as u8 {
@@ -433,7 +573,11 @@ fn replay_image(task: &mut Task) -> ! {
 fn replay_entry(task: &mut Task, header: &Header) -> ! {
     let [low, len, brk, ..] = header.args;
     task.mask = header.args[5];
-    let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_FIXED_NOREPLACE | sys::MAP_GROWSDOWN | sys::MAP_NORESERVE;
+    let flags = sys::MAP_PRIVATE
+        | sys::MAP_ANONYMOUS
+        | sys::MAP_FIXED_NOREPLACE
+        | sys::MAP_GROWSDOWN
+        | sys::MAP_NORESERVE;
     let prot = sys::PROT_READ | sys::PROT_WRITE | sys::PROT_EXEC;
     // SAFETY: NOREPLACE never touches an existing mapping.
     if let Err(errno) = unsafe { sys::mmap(low, len, prot, flags, -1, 0) } {
@@ -454,7 +598,10 @@ fn replay_entry(task: &mut Task, header: &Header) -> ! {
         } else if piece.is(Role::Data) {
             let mut path = [0u8; 4096];
             let len = piece.copy_to(&mut path);
-            let last = path[..len].iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+            let last = path[..len]
+                .iter()
+                .rposition(|byte| *byte == b'/')
+                .map_or(0, |at| at + 1);
             let take = (len - last).min(15);
             name[..take].copy_from_slice(&path[last..last + take]);
         }

@@ -9,6 +9,8 @@ pub const HEAD: usize = 256;
 /// Scripts may name scripts so many times (exec_binprm in fs/exec.c).
 pub const SCRIPT_DEPTH_MAX: usize = 5;
 
+// It lives on the stack for a moment; there is no heap to box it in.
+#[allow(clippy::large_enum_variant)]
 pub enum Format {
     Elf(Elf),
     Script(Script),
@@ -17,7 +19,7 @@ pub enum Format {
 }
 
 /// The first line of a `#!` script.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Script {
     line: [u8; HEAD],
     interpreter: (usize, usize),
@@ -42,8 +44,15 @@ impl Script {
             None if head.len() < HEAD => head.len(),
             // A line that does not end must at least show where the interpreter's name does.
             None => {
-                let start = head[2..].iter().position(|byte| !is_blank(*byte)).ok_or(Errno::ENOEXEC)? + 2;
-                head[start..].iter().position(|byte| is_blank(*byte) || *byte == 0).ok_or(Errno::ENOEXEC)?;
+                let start = head[2..]
+                    .iter()
+                    .position(|byte| !is_blank(*byte))
+                    .ok_or(Errno::ENOEXEC)?
+                    + 2;
+                head[start..]
+                    .iter()
+                    .position(|byte| is_blank(*byte) || *byte == 0)
+                    .ok_or(Errno::ENOEXEC)?;
                 head.len()
             }
         };
@@ -67,7 +76,11 @@ impl Script {
             rest += 1;
         }
         let argument = (rest < end && line[rest] != 0).then_some((rest, end));
-        Ok(Script { line, interpreter: (from, to), argument })
+        Ok(Script {
+            line,
+            interpreter: (from, to),
+            argument,
+        })
     }
 }
 
@@ -109,7 +122,12 @@ pub fn grants_privilege(fd: i32, stat: &Stat) -> bool {
         return false;
     }
     // SAFETY: no memory is touched.
-    let (uid, gid) = unsafe { (sys::call::<0>(nr::GETEUID, []) as u32, sys::call::<0>(nr::GETEGID, []) as u32) };
+    let (uid, gid) = unsafe {
+        (
+            sys::call::<0>(nr::GETEUID, []) as u32,
+            sys::call::<0>(nr::GETEGID, []) as u32,
+        )
+    };
     if stat.mode & sys::S_ISUID != 0 && stat.uid != uid {
         return true;
     }
@@ -130,15 +148,24 @@ mod tests {
     use super::*;
 
     fn parsed(head: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
-        let script = Script::parse(head).ok().expect("a script");
-        (script.interpreter().to_vec(), script.argument().map(<[u8]>::to_vec))
+        let script = Script::parse(head).expect("a script");
+        (
+            script.interpreter().to_vec(),
+            script.argument().map(<[u8]>::to_vec),
+        )
     }
 
     #[test]
     fn a_script_line_is_read_as_the_kernel_reads_it() {
         assert_eq!(parsed(b"#!/bin/sh\nexit"), (b"/bin/sh".to_vec(), None));
-        assert_eq!(parsed(b"#! \t/bin/sh  -e x \n"), (b"/bin/sh".to_vec(), Some(b"-e x".to_vec())));
-        assert_eq!(parsed(b"#!/usr/bin/env python3"), (b"/usr/bin/env".to_vec(), Some(b"python3".to_vec())));
+        assert_eq!(
+            parsed(b"#! \t/bin/sh  -e x \n"),
+            (b"/bin/sh".to_vec(), Some(b"-e x".to_vec()))
+        );
+        assert_eq!(
+            parsed(b"#!/usr/bin/env python3"),
+            (b"/usr/bin/env".to_vec(), Some(b"python3".to_vec()))
+        );
         assert!(Script::parse(b"#!\n").is_err());
         assert!(Script::parse(b"#!   \n/bin/sh").is_err());
     }

@@ -41,7 +41,12 @@ impl Initial {
         while word(auxv) != 0 {
             auxv += 8;
         }
-        Initial { argc, argv, envp, auxv: auxv + 8 }
+        Initial {
+            argc,
+            argv,
+            envp,
+            auxv: auxv + 8,
+        }
     }
 
     pub fn arg(&self, index: u64) -> u64 {
@@ -148,12 +153,19 @@ pub fn build(wanted: &Wanted) -> sys::Result<Built> {
     let size = strings + 128 + aux_room + (argc + env_count + 4) * 8;
     let mapped = (size + 128 * 1024).next_multiple_of(PAGE);
     let low = map::STACK_TOP - mapped;
-    let prot = sys::PROT_READ | sys::PROT_WRITE | if wanted.executable { sys::PROT_EXEC } else { 0 };
-    let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_FIXED_NOREPLACE | sys::MAP_GROWSDOWN | sys::MAP_NORESERVE;
+    let prot =
+        sys::PROT_READ | sys::PROT_WRITE | if wanted.executable { sys::PROT_EXEC } else { 0 };
+    let flags = sys::MAP_PRIVATE
+        | sys::MAP_ANONYMOUS
+        | sys::MAP_FIXED_NOREPLACE
+        | sys::MAP_GROWSDOWN
+        | sys::MAP_NORESERVE;
     // SAFETY: NOREPLACE never touches an existing mapping.
     unsafe { sys::mmap(low, mapped, prot, flags, -1, 0)? };
 
-    let mut writer = Writer { at: map::STACK_TOP - 8 - strings };
+    let mut writer = Writer {
+        at: map::STACK_TOP - 8 - strings,
+    };
     let args_start = writer.at;
     for arg in wanted.first_args {
         writer.text(arg);
@@ -169,7 +181,9 @@ pub fn build(wanted: &Wanted) -> sys::Result<Built> {
     let exec_name = writer.text(wanted.exec_name);
 
     // Below the strings: platform names and the random bytes.
-    let mut small = Writer { at: (args_start - 64) & !15 };
+    let mut small = Writer {
+        at: (args_start - 64) & !15,
+    };
     let random = small.at;
     let mut bytes = [0u8; 16];
     guest_mem::read(initial.aux(AT_RANDOM).unwrap_or(0), &mut bytes);

@@ -126,7 +126,8 @@ pub struct Session {
     pub streams_done: AtomicU64,
     /// Replay: 0 free, 1 being written, 2 complete.
     pub report_state: AtomicU32,
-    pub reserved2: u32,
+    /// Recording: shared objects known so far.
+    pub objects: AtomicU32,
     pub report: Report,
 }
 
@@ -308,6 +309,10 @@ pub struct InodeEntry {
     pub ino: AtomicU64,
     /// Recording-wide number of the object.
     pub object: AtomicU64,
+    /// Recording-wide number of the group: when the entry at its index has another one, the group is
+    /// gone, and so is the object; file systems give its inode number to the next file.
+    pub group_id: AtomicU32,
+    pub reserved: u32,
 }
 
 /// One task's log in a replay session; the table is sorted by (process, task).

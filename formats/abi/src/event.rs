@@ -38,8 +38,9 @@ pub enum Kind {
     Preempt = 11,
     /// Events are missing here: `args[0]` the reason, see [`Gap`].
     Gap = 12,
-    /// A connection or pipe came to be: `args[0]` fd, `args[1]` device, `args[2]` inode,
-    /// `args[3]` socket cookie, `args[4]` network namespace; addresses as data parts.
+    /// An end of a connection or pipe came to be: `args[0]` fd, `args[1]` device, `args[2]` inode,
+    /// `args[3]` socket cookie, `args[4]` cookie of the network namespace, `args[5]` address family;
+    /// its own address as data part 0, its peer's as data part 1, where it has them.
     Endpoint = 13,
     /// A checksum of state: `nr` what of, see FORMAT.md; hash as a data part.
     Checksum = 14,

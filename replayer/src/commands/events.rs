@@ -32,7 +32,9 @@ pub fn main(args: &Events) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let walked = reader.for_each(&mut |item| {
         let done = match item {
-            Item::Event { stream, seq, event } if args.process.is_none_or(|wanted| wanted == stream.process) => {
+            Item::Event { stream, seq, event }
+                if args.process.is_none_or(|wanted| wanted == stream.process) =>
+            {
                 let kind = Kind::from_u8(event.header.kind).map_or("unknown", Kind::name);
                 let line = writeln!(
                     out,
@@ -43,7 +45,13 @@ pub fn main(args: &Events) -> ExitCode {
                     event.header.order,
                     render::header(&event.header)
                 );
-                line.and_then(|()| if args.parts { parts(&mut out, &event) } else { Ok(()) })
+                line.and_then(|()| {
+                    if args.parts {
+                        parts(&mut out, &event)
+                    } else {
+                        Ok(())
+                    }
+                })
             }
             Item::ProcessEnd(end) if args.process.is_none_or(|wanted| wanted == end.process) => {
                 writeln!(out, "{:>4}/{:<4} ends: {end:?}", end.process, end.task)
@@ -66,7 +74,11 @@ pub fn main(args: &Events) -> ExitCode {
 fn parts(out: &mut impl Write, event: &reenact_trace::Event) -> io::Result<()> {
     for part in &event.parts {
         let shown = render::bytes(&part.bytes, 64);
-        writeln!(out, "{:32}{:?} {:#x}+{} content {} {shown}", "", part.role, part.addr, part.len, part.content)?;
+        writeln!(
+            out,
+            "{:32}{:?} {:#x}+{} content {} {shown}",
+            "", part.role, part.addr, part.len, part.content
+        )?;
     }
     Ok(())
 }

@@ -26,7 +26,10 @@ fn text(bytes: &[u8]) -> String {
 fn command(argv: &[Vec<u8>]) -> String {
     let quote = |arg: &Vec<u8>| {
         let arg = text(arg);
-        let plain = !arg.is_empty() && arg.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c));
+        let plain = !arg.is_empty()
+            && arg
+                .chars()
+                .all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c));
         if plain {
             arg
         } else {
@@ -86,22 +89,52 @@ pub fn main(args: &Info) -> ExitCode {
     } else {
         println!("command    {}", command(&meta.argv));
         println!("in         {}", text(&meta.cwd));
-        println!("on         {} (Linux {}, {}), uid {}", meta.host, meta.kernel, meta.cpu, meta.uid);
-        println!("started    {} (seconds since 1970, UTC)", seconds(meta.wall_start_ns));
+        println!(
+            "on         {} (Linux {}, {}), uid {}",
+            meta.host, meta.kernel, meta.cpu, meta.uid
+        );
+        println!(
+            "started    {} (seconds since 1970, UTC)",
+            seconds(meta.wall_start_ns)
+        );
         if let Some(end) = &end {
-            println!("took       {} s", seconds(end.mono_end_ns.saturating_sub(meta.mono_start_ns)));
+            println!(
+                "took       {} s",
+                seconds(end.mono_end_ns.saturating_sub(meta.mono_start_ns))
+            );
         }
         println!("ended      {ended}");
         println!("processes  {} ({} tasks)", processes.len(), streams.len());
-        println!("events     {}", streams.iter().map(|info| info.events).sum::<u64>());
-        println!("file       {} bytes, {} frames, {contents} file contents", reader.file_size(), reader.frames().len());
-        println!("recording  {uuid}, by version {} through {}", meta.tool_version, meta.net);
+        println!(
+            "events     {}",
+            streams.iter().map(|info| info.events).sum::<u64>()
+        );
+        println!(
+            "file       {} bytes, {} frames, {contents} file contents",
+            reader.file_size(),
+            reader.frames().len()
+        );
+        println!(
+            "recording  {uuid}, by version {} through {}",
+            meta.tool_version, meta.net
+        );
         let running = ends.iter().filter(|end| !end.complete).count();
         if running != 0 {
             println!("cut short  {running} task(s) went on after the recording, or were not recorded to their end");
         }
-        println!("complete   {}", if missing.is_empty() { "yes".to_owned() } else { format!("no: {}", missing.join("; ")) });
-        println!("replay     {}", here.as_deref().map_or("possible here".to_owned(), |why| format!("not here: {why}")));
+        println!(
+            "complete   {}",
+            if missing.is_empty() {
+                "yes".to_owned()
+            } else {
+                format!("no: {}", missing.join("; "))
+            }
+        );
+        println!(
+            "replay     {}",
+            here.as_deref()
+                .map_or("possible here".to_owned(), |why| format!("not here: {why}"))
+        );
     }
     if reader.is_cut() {
         ExitCode::from(exit::INCOMPLETE)
