@@ -11,7 +11,7 @@ use reenact_abi::event::Kind;
 
 use crate::arch::{self, frame::SigInfo, frame::UContext};
 use crate::dispatch::{self, Call};
-use crate::intercept::net;
+use crate::intercept::{cpuid, net};
 use crate::signals;
 use crate::sys::{self, SigAction};
 use crate::task::Task;
@@ -176,9 +176,7 @@ fn instruction(task: &mut Task, context: &mut UContext) -> bool {
     let mut counter = 0;
     if task.recording() {
         if kind == Kind::Cpuid {
-            net::trap_cpuid(false);
-            let out = arch::cpuid(leaf, subleaf);
-            net::trap_cpuid(true);
+            let out = cpuid::answer(leaf, subleaf);
             values[2..6].copy_from_slice(&out.map(u64::from));
         } else {
             net::allow_tsc(true);

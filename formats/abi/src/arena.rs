@@ -8,6 +8,7 @@
 //! GROUPS    [Group; GROUPS_MAX]           one per group of tasks that take turns
 //! CONTENTS  [ContentEntry; CONTENTS_MAX]  recording: file contents already in the trace
 //! INODES    [InodeEntry; INODES_MAX]      shared mappings by inode
+//! CPUIDS    [CpuidEntry; CPUIDS_MAX]      recording: what CPUID answered
 //! RINGS     [u8; RING_SIZE] per slot      recording only
 //! LOG       streams and contents          replay only, laid out by the replayer
 //! ```
@@ -26,6 +27,7 @@ pub const SLOTS_MAX: usize = 4096;
 pub const GROUPS_MAX: usize = 4096;
 pub const CONTENTS_MAX: usize = 16384;
 pub const INODES_MAX: usize = 1024;
+pub const CPUIDS_MAX: usize = 512;
 
 /// Bytes of event records that a task may be ahead of the recorder. A power of two.
 pub const RING_SIZE: u64 = 64 * 1024;
@@ -36,9 +38,10 @@ pub const SLOTS: u64 = PAGE;
 pub const GROUPS: u64 = SLOTS + (SLOTS_MAX * core::mem::size_of::<Slot>()) as u64;
 pub const CONTENTS: u64 = GROUPS + (GROUPS_MAX * core::mem::size_of::<Group>()) as u64;
 pub const INODES: u64 = CONTENTS + (CONTENTS_MAX * core::mem::size_of::<ContentEntry>()) as u64;
+pub const CPUIDS: u64 = INODES + (INODES_MAX * core::mem::size_of::<InodeEntry>()) as u64;
 /// End of what every shim maps at [`crate::map::CONTROL`].
 pub const CONTROL_END: u64 =
-    (INODES + (INODES_MAX * core::mem::size_of::<InodeEntry>()) as u64).next_multiple_of(PAGE);
+    (CPUIDS + (CPUIDS_MAX * core::mem::size_of::<CpuidEntry>()) as u64).next_multiple_of(PAGE);
 pub const RINGS: u64 = 16 << 20;
 pub const LOG: u64 = RINGS;
 
@@ -313,6 +316,19 @@ pub struct InodeEntry {
     /// gone, and so is the object; file systems give its inode number to the next file.
     pub group_id: AtomicU32,
     pub reserved: u32,
+}
+
+/// Recording: what CPUID answered for a leaf and subleaf. Asking the CPU costs a virtual machine a trip
+/// to its host, and the answers that differ by core (its APIC id) are better the same for a whole run.
+#[repr(C)]
+pub struct CpuidEntry {
+    /// 0 free, 1 being written, 2 ready.
+    pub state: AtomicU32,
+    pub leaf: AtomicU32,
+    pub subleaf: AtomicU32,
+    pub reserved: u32,
+    /// eax, ebx, ecx, edx.
+    pub values: [AtomicU32; 4],
 }
 
 /// One task's log in a replay session; the table is sorted by (process, task).
