@@ -16,6 +16,7 @@ const RUSTFLAGS: &[&str] = &[
     "-Clink-arg=-nostartfiles",
     "-Clink-arg=-static",
     "-Clink-arg=-no-pie",
+    "-Clink-arg=-Wl,-e,reenact_start",
     "-Clink-arg=-Wl,--image-base=0x70000000",
     "-Clink-arg=-Wl,--build-id=none",
     "-Clink-arg=-Wl,-z,norelro",
@@ -43,6 +44,7 @@ fn main() {
         .arg(shim.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)
+        .env("REENACT_FREESTANDING", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"))
         // The outer build's wrappers (clippy's, say) and flags are not meant for this one.
         .env_remove("RUSTC_WORKSPACE_WRAPPER")

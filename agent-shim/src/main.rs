@@ -37,6 +37,14 @@ extern "C" fn start(initial_stack: u64) -> ! {
     loader::start(initial_stack)
 }
 
+/// What an ordinary build of this crate runs; the embedded one is entered at `reenact_start`.
+#[cfg(not(test))]
+#[no_mangle]
+extern "C" fn main() -> i32 {
+    warn!("reenact-agent-shim: this program is embedded in `record` and `replay`");
+    125
+}
+
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo) -> ! {

@@ -6,9 +6,9 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{state, Group, GROUPS_MAX};
+use reenact_abi::arena::{state, Group, GROUPS_MAX, MERGE_BY_RECORDER};
 
-use crate::ring::OWNER_DIED;
+use crate::ring::{self, OWNER_DIED};
 use crate::sys;
 use crate::task::{group, session, slot, Task};
 
@@ -106,7 +106,15 @@ pub fn regroup<T>(task: &Task, act: impl FnOnce() -> T) -> T {
         .is_err()
     {
         let holder = lock.load(Ordering::SeqCst);
-        if holder != 0 && slot(holder - 1).owner.load(Ordering::Relaxed) & OWNER_DIED != 0 {
+        let gone = match holder {
+            0 => false,
+            MERGE_BY_RECORDER => !ring::recorder_alive(),
+            slot_plus_one => {
+                let owner = &slot(slot_plus_one - 1).owner;
+                owner.load(Ordering::Relaxed) & OWNER_DIED != 0
+            }
+        };
+        if gone {
             let _ = lock.compare_exchange(holder, 0, Ordering::SeqCst, Ordering::SeqCst);
         }
         sys::sleep_ns(50_000);

@@ -194,7 +194,27 @@ impl<'a> Drain<'a> {
         Ok(())
     }
 
+    /// Takes a dead task out of its group; no merge may come between finding the group and leaving it.
     fn free(&self, entry: &Slot) {
+        let lock = &self.session.header().merge_lock;
+        let mut tries = 0;
+        while lock
+            .compare_exchange(
+                0,
+                arena::MERGE_BY_RECORDER,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            )
+            .is_err()
+        {
+            tries += 1;
+            if tries > 2_000 {
+                // Its holder was killed. The group stays as it is: one entry more in use, no harm.
+                entry.state.store(slot::FREE, Ordering::SeqCst);
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_micros(50));
+        }
         let group = self
             .session
             .group(root(self.session, entry.group.load(Ordering::Relaxed)));
@@ -202,6 +222,7 @@ impl<'a> Drain<'a> {
             group.members.store(0, Ordering::SeqCst);
             group.id.store(0, Ordering::SeqCst);
         }
+        lock.store(0, Ordering::SeqCst);
         entry.state.store(slot::FREE, Ordering::SeqCst);
     }
 

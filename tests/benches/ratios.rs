@@ -13,8 +13,8 @@ fn main() {
         .find_map(|word| word.parse().ok())
         .unwrap_or(5);
     println!(
-        "{:<28}{:>12}{:>10}{:>10}{:>10}{:>10}{:>12}",
-        "best of rounds", "native ms", "record", "seccomp", "unpatched", "replay", "trace KiB"
+        "{:<28}{:>12}{:>10}{:>10}{:>10}{:>12}",
+        "best of rounds", "native ms", "record", "seccomp", "replay", "trace KiB"
     );
     measure("1000 x /bin/true from bash", rounds, || {
         script("for ((i = 0; i < 1000; i++)); do /bin/true; done")
@@ -45,7 +45,6 @@ fn measure(name: &str, rounds: u32, subject: impl Fn() -> Subject) {
     let native = best(rounds, || limited().native());
     let record = best(rounds, || limited().record().recorded);
     let filtered = best(rounds, || limited().net(Net::Seccomp).record().recorded);
-    let unpatched = best(rounds, || limited().unpatched().record().recorded);
     let recording = limited().record();
     let trace = std::fs::metadata(recording.trace()).map_or(0, |status| status.len());
     let replay = best(rounds, || {
@@ -57,11 +56,10 @@ fn measure(name: &str, rounds: u32, subject: impl Fn() -> Subject) {
         None => "failed".to_owned(),
     };
     println!(
-        "{name:<28}{:>12.1}{:>10}{:>10}{:>10}{:>10}{:>12}",
+        "{name:<28}{:>12.1}{:>10}{:>10}{:>10}{:>12}",
         native * 1000.0,
         ratio(record),
         ratio(filtered),
-        ratio(unpatched),
         ratio(replay),
         trace / 1024
     );

@@ -1,5 +1,6 @@
 //! Guest programs: one C file each, compiled once per content.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, process};
@@ -20,6 +21,46 @@ pub struct Guest {
 pub fn guest(name: &str) -> Subject {
     let built = build(name);
     Subject::of_guest(name, built.binary, built.ends)
+}
+
+/// Checks every guest of a list, and fails in the end with the names of all that failed.
+pub fn each_guest(names: &[impl AsRef<str>], check: impl Fn(&str)) {
+    let mut failed = Vec::new();
+    for name in names.iter().map(AsRef::as_ref) {
+        // Nothing is used after a panic but the names.
+        if panic::catch_unwind(AssertUnwindSafe(|| check(name))).is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} of {} guests failed: {failed:?}",
+        failed.len(),
+        names.len()
+    );
+}
+
+/// The names of all guests, by topic, in the order of the alphabet.
+pub fn all_guests() -> Vec<String> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let listed =
+            fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        listed
+            .map(|entry| entry.expect("an entry of a folder").path())
+            .collect()
+    };
+    let mut names = Vec::new();
+    for topic in entries(&folder()).iter().filter(|path| path.is_dir()) {
+        for source in entries(topic) {
+            if source.extension().is_some_and(|extension| extension == "c") {
+                let name = source.with_extension("");
+                let name = name.strip_prefix(folder()).expect("a guest of ours");
+                names.push(name.to_str().expect("names of guests are UTF-8").to_owned());
+            }
+        }
+    }
+    names.sort();
+    names
 }
 
 fn folder() -> PathBuf {

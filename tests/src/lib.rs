@@ -13,6 +13,7 @@
 
 mod docker_profile;
 mod guests;
+mod limits;
 mod place;
 mod random;
 mod run;
@@ -20,9 +21,10 @@ mod subject;
 mod tools;
 
 pub use docker_profile::docker_filter;
-pub use guests::{build, guest, Guest};
-pub use place::{bare_root, Place};
-pub use random::{rounds, Random};
+pub use guests::{all_guests, build, each_guest, guest, Guest};
+pub use limits::{limit, limits, Limit, Step};
+pub use place::{bare_root, OpenFolder, Place};
+pub use random::{rounds, thorough, Random};
 pub use run::{until, Ending, Finished, Running};
 pub use subject::{program, script, Net, Recorder, Recording, Replay, Subject};
 pub use tools::{need, record_binary, replay_binary};

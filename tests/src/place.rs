@@ -4,11 +4,14 @@ use std::ffi::{CString, OsStr};
 use std::fs;
 use std::io::{Error, Result};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tools::libraries;
+use crate::guests::build;
+use crate::subject::Subject;
+use crate::tools::{libraries, record_binary, replay_binary};
 
 /// The surroundings of a command. The default changes nothing.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,17 @@ pub struct Place {
 }
 
 impl Place {
+    /// Without privileges: root becomes nobody; another user has none already.
+    pub fn unprivileged() -> Place {
+        const NOBODY: u32 = 65534;
+        // SAFETY: geteuid takes nothing and cannot fail.
+        let root = unsafe { libc::geteuid() } == 0;
+        Place {
+            user: root.then_some(NOBODY),
+            ..Place::default()
+        }
+    }
+
     /// Makes `command` start in this place. Its working folder is set here, because it is meant inside the root.
     pub fn apply(&self, command: &mut Command, folder: &Path) {
         if let Some(user) = self.user {
@@ -162,4 +176,52 @@ pub fn bare_root(at: &Path, program: &Path) {
     }
     let name = program.file_name().unwrap_or(OsStr::new("program"));
     fs::copy(program, at.join(name)).expect("the program itself");
+}
+
+/// Copies of the commands and of guests that any user may run, wherever the originals lie.
+#[derive(Debug)]
+pub struct OpenFolder {
+    pub path: PathBuf,
+    _owner: tempfile::TempDir,
+}
+
+impl OpenFolder {
+    pub fn new() -> OpenFolder {
+        let owner = tempfile::tempdir().expect("a folder");
+        let path = owner.path().to_owned();
+        let everyone = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&path, everyone).expect("permissions of a folder of our own");
+        let folder = OpenFolder {
+            path,
+            _owner: owner,
+        };
+        folder.copy(&record_binary());
+        folder.copy(&replay_binary());
+        folder
+    }
+
+    fn copy(&self, binary: &Path) -> PathBuf {
+        let to = self
+            .path
+            .join(binary.file_name().expect("a binary has a name"));
+        fs::copy(binary, &to).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        to
+    }
+
+    pub fn guest(&self, name: &str) -> Subject {
+        let guest = build(name);
+        let copy = self.copy(&guest.binary);
+        self.subject(Subject::of_guest(name, copy, guest.ends))
+    }
+
+    /// The program, recorded and replayed by the commands in this folder.
+    pub fn subject(&self, subject: Subject) -> Subject {
+        subject.by_commands_in(&self.path)
+    }
+}
+
+impl Default for OpenFolder {
+    fn default() -> OpenFolder {
+        OpenFolder::new()
+    }
 }

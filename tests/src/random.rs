@@ -41,9 +41,14 @@ impl Random {
     }
 }
 
+/// Whether the tests take their time: `REENACT_THOROUGH=1`.
+pub fn thorough() -> bool {
+    env::var_os("REENACT_THOROUGH").is_some()
+}
+
 /// How often a test repeats a random choice: few times by default, and in full with `REENACT_THOROUGH=1`.
 pub fn rounds(in_full: u32) -> u32 {
-    if env::var_os("REENACT_THOROUGH").is_some() {
+    if thorough() {
         in_full
     } else {
         in_full.div_ceil(10)

@@ -174,17 +174,14 @@ impl Drop for Running {
     }
 }
 
-/// Waits until `condition` gives a value, and fails with `what` after ten seconds.
+/// Waits until `condition` gives a value, and fails with `what` after a minute.
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(value) = condition() {
             return value;
         }
-        assert!(
-            Instant::now() < deadline,
-            "waited ten seconds in vain: {what}"
-        );
+        assert!(Instant::now() < deadline, "waited a minute in vain: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

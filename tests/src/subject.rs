@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::limits::{limit, Limit, Step};
 use crate::place::Place;
 use crate::run::{Ending, Finished, Running};
 use crate::tools::{record_binary, replay_binary};
@@ -30,7 +31,6 @@ pub struct Subject {
     words: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     net: Net,
-    patched: bool,
     quiet: bool,
     verifies_itself: bool,
     ends: Option<Ending>,
@@ -56,11 +56,10 @@ impl Subject {
             words,
             environment: Vec::new(),
             net: Net::Dispatch,
-            patched: true,
             quiet: true,
             verifies_itself: false,
             ends: None,
-            limit: Duration::from_secs(60),
+            limit: Duration::from_secs(120),
             place: Place::default(),
             commands: None,
         }
@@ -71,6 +70,12 @@ impl Subject {
         subject.verifies_itself = true;
         subject.ends = Some(ends);
         subject
+    }
+
+    /// Another name than the command: the one by which the table of known limits may list it.
+    pub fn called(mut self, name: &str) -> Subject {
+        self.name = name.to_owned();
+        self
     }
 
     pub fn args(mut self, args: &[&str]) -> Subject {
@@ -88,12 +93,6 @@ impl Subject {
         self
     }
 
-    /// Records with `--no-patch`, so that every system call traps.
-    pub fn unpatched(mut self) -> Subject {
-        self.patched = false;
-        self
-    }
-
     /// Records without `--quiet`, for tests of what `record` itself says.
     pub fn loud(mut self) -> Subject {
         self.quiet = false;
@@ -106,7 +105,7 @@ impl Subject {
         self
     }
 
-    /// For programs that take longer than a minute.
+    /// For programs that take longer than two minutes on a busy machine.
     pub fn within(mut self, limit: Duration) -> Subject {
         self.limit = limit;
         self
@@ -148,9 +147,6 @@ impl Subject {
         if self.quiet {
             command.arg("--quiet");
         }
-        if !self.patched {
-            command.arg("--no-patch");
-        }
         command.arg("--").args(&self.words);
         if self.net == Net::Seccomp {
             command.env("REENACT_NET", "seccomp");
@@ -170,14 +166,28 @@ impl Subject {
     }
 
     /// All that a test usually asks: the recording ends as the program does natively, and two replays are the same
-    /// byte for byte.
+    /// byte for byte. Where a limit is known, exactly what its row says.
     pub fn is_faithful(self) {
-        self.record()
-            .as_native()
-            .replay()
-            .same_output()
-            .replay()
-            .same_output();
+        self.is_faithful_in(Place::default());
+    }
+
+    /// The same, with the first replay in this place.
+    pub fn is_faithful_in(self, place: Place) {
+        let limit = limit(&self.name);
+        let recording = self.record();
+        let Some(limit) = limit else {
+            let replay = recording.as_native().replay_in(place).same_output();
+            replay.replay().same_output();
+            return;
+        };
+        match limit.step {
+            Step::Record => {
+                let replay = recording.limited_by(&limit).replay_in(place).same_output();
+                replay.replay().same_output();
+            }
+            Step::Replay => recording.as_native().replay_in(place).limited_by(&limit),
+            Step::Outside => panic!("{}: `outside` is no step of its own run", limit.test),
+        }
     }
 
     fn run(&self, mut command: Command, scratch: &Scratch, folder: &str) -> Running {
@@ -273,6 +283,21 @@ impl Recording {
                     self.fail(&format!("{way}: no line EXIT-SUCCESS"), None);
                 }
             }
+        }
+        self
+    }
+
+    /// The program ended under `record` as the known limit says, and natively as it should.
+    fn limited_by(mut self, limit: &Limit) -> Recording {
+        let native = self.subject.native();
+        let expected = self.subject.ends.unwrap_or(native.ending);
+        self.native = Some(native.clone());
+        let recorded = &self.recorded;
+        let (code, or_faithful) = limit.code();
+        let limited = recorded.code() == Some(code) && limit.explained_by(recorded);
+        let faithful = recorded.code() == expected.code();
+        if native.ending != expected || !(limited || or_faithful && faithful) {
+            self.fail(&changed(limit), None);
         }
         self
     }
@@ -402,6 +427,23 @@ impl Replay {
         self
     }
 
+    /// The replay ended as the known limit says, and printed nothing that the recording did not.
+    fn limited_by(self, limit: &Limit) {
+        let replayed = &self.replayed;
+        let (code, or_faithful) = limit.code();
+        if or_faithful && replayed.code() == Some(0) {
+            self.same_output();
+            return;
+        }
+        let recorded = &self.recording.recorded;
+        if replayed.code() != Some(code)
+            || !limit.explained_by(replayed)
+            || !recorded.stdout.starts_with(&replayed.stdout)
+        {
+            self.recording.fail(&changed(limit), Some(replayed));
+        }
+    }
+
     /// replay's own verdict, for traces that cannot be replayed to the end.
     pub fn gives(self, code: i32) -> Replay {
         if self.replayed.code() != Some(code) {
@@ -457,6 +499,13 @@ impl Scratch {
 fn open_to_all(path: &Path) {
     let everyone = fs::Permissions::from_mode(0o777);
     fs::set_permissions(path, everyone).expect("permissions of a folder of our own");
+}
+
+fn changed(limit: &Limit) -> String {
+    format!(
+        "not as tests/guests/KNOWN_LIMITS.md says ({:?}: {}, `{}`): update the table if this is right",
+        limit.step, limit.outcome, limit.says
+    )
 }
 
 fn says_success(run: &Finished) -> bool {

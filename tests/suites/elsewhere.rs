@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use reenact_tests::{bare_root, guest, need, program, replay_binary, script, Net, Place, Subject};
+use reenact_tests::{
+    all_guests, bare_root, each_guest, guest, need, program, replay_binary, script, thorough, Net,
+    Place, Subject,
+};
 
 /// A root with nothing in it but `replay`, entered as user 4242 of new namespaces.
 fn replays_elsewhere(subject: Subject) {
@@ -13,13 +16,12 @@ fn replays_elsewhere(subject: Subject) {
         root: Some(root.path().to_owned()),
         ..Place::default()
     };
-    let replay = subject.record().as_native().replay_in(place).same_output();
+    // At home again it is the same, too.
+    subject.is_faithful_in(place);
     let left: Vec<_> = fs::read_dir(root.path().join("tmp"))
         .expect("a folder")
         .collect();
     assert!(left.is_empty(), "the replay left files behind: {left:?}");
-    // At home again it is the same, too.
-    replay.replay().same_output();
 }
 
 #[test]
@@ -42,9 +44,10 @@ fn a_network_that_is_not_there() {
     ));
 }
 
+/// `REENACT_THOROUGH=1` takes all.
 #[test]
 fn guests_of_every_topic() {
-    for name in [
+    let few = [
         "map/huge_bss_pie",
         "map/asan",
         "map/static_pie",
@@ -59,16 +62,21 @@ fn guests_of_every_topic() {
         "time/cpu_identity",
         "sockets/epoll_server",
         "misc/crash_at_random",
-    ] {
-        replays_elsewhere(guest(name));
-    }
+    ];
+    let all = all_guests();
+    let names: Vec<&str> = match thorough() {
+        true => all.iter().map(String::as_str).collect(),
+        false => few.to_vec(),
+    };
+    each_guest(&names, |name| replays_elsewhere(guest(name)));
 }
 
 #[test]
 fn behind_the_seccomp_filter() {
-    for name in ["process/exec_chain", "signals/nested", "sockets/tcp"] {
-        replays_elsewhere(guest(name).net(Net::Seccomp));
-    }
+    let names = ["process/exec_chain", "signals/nested", "sockets/tcp"];
+    each_guest(&names, |name| {
+        replays_elsewhere(guest(name).net(Net::Seccomp))
+    });
 }
 
 #[test]

@@ -2,18 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use reenact_tests::{
-    build, docker_filter, need, program, record_binary, replay_binary, script, Net, Place, Running,
-    Subject,
+    all_guests, docker_filter, each_guest, need, program, record_binary, script, thorough, Net,
+    OpenFolder, Place, Running, Subject,
 };
 
-const NOBODY: u32 = 65534;
-
-/// One guest of each kind that the surroundings could matter to.
+/// One guest of each kind that the surroundings could matter to; `REENACT_THOROUGH=1` takes all.
 const GUESTS: &[&str] = &[
     "map/pie",
     "map/static_non_pie",
@@ -42,86 +39,37 @@ const GUESTS: &[&str] = &[
     "misc/personality",
 ];
 
-/// Copies of the commands and of programs that any user may run, wherever the originals lie.
-struct OpenFolder {
-    path: PathBuf,
-    _owner: tempfile::TempDir,
-}
-
-impl OpenFolder {
-    fn new() -> OpenFolder {
-        let owner = tempfile::tempdir().expect("a folder");
-        let path = owner.path().to_owned();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permissions");
-        let folder = OpenFolder {
-            path,
-            _owner: owner,
-        };
-        folder.copy(record_binary());
-        folder.copy(replay_binary());
-        folder
-    }
-
-    fn copy(&self, binary: PathBuf) -> PathBuf {
-        let to = self
-            .path
-            .join(binary.file_name().expect("a binary has a name"));
-        fs::copy(&binary, &to).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        to
-    }
-
-    fn guest(&self, name: &str) -> Subject {
-        let guest = build(name);
-        let copy = self.copy(guest.binary);
-        self.subject(program(&[copy.to_str().expect("a UTF-8 path")]).ends(guest.ends))
-    }
-
-    fn subject(&self, subject: Subject) -> Subject {
-        subject.by_commands_in(&self.path)
-    }
-}
-
-/// The harness as root becomes another user; as another user it is one already.
-fn unprivileged() -> Place {
-    // SAFETY: geteuid takes nothing and cannot fail.
-    let root = unsafe { libc::geteuid() } == 0;
-    Place {
-        user: root.then_some(NOBODY),
-        ..Place::default()
-    }
-}
-
 fn in_a_container() -> Place {
     Place {
         filter: docker_filter(),
-        ..unprivileged()
+        ..Place::unprivileged()
     }
 }
 
 fn is_faithful_at(subject: Subject, place: Place) {
-    let recording = subject.at(place.clone()).record().as_native();
-    recording
-        .replay_in(place)
-        .same_output()
-        .replay()
-        .same_output();
+    subject.at(place.clone()).is_faithful_in(place);
 }
 
 fn guests_at(place: &Place, net: Net) {
     let folder = OpenFolder::new();
-    for name in GUESTS {
+    let all = all_guests();
+    let names: Vec<&str> = match thorough() {
+        true => all.iter().map(String::as_str).collect(),
+        false => GUESTS.to_vec(),
+    };
+    each_guest(&names, |name| {
         is_faithful_at(folder.guest(name).net(net), place.clone());
-    }
+    });
 }
 
 #[test]
 fn as_an_unprivileged_user() {
-    guests_at(&unprivileged(), Net::Dispatch);
+    guests_at(&Place::unprivileged(), Net::Dispatch);
 }
 
 #[test]
 fn as_an_unprivileged_user_by_seccomp() {
-    guests_at(&unprivileged(), Net::Seccomp);
+    guests_at(&Place::unprivileged(), Net::Seccomp);
 }
 
 #[test]
@@ -201,7 +149,7 @@ fn a_setuid_program_that_grants_rights_runs_unrecorded() {
     let folder = OpenFolder::new();
     let subject = folder
         .subject(script("echo before; mount --version; echo after $?"))
-        .at(unprivileged());
+        .at(Place::unprivileged());
     let recording = subject.loud().record().as_native();
     let said = recording.recorded.error_text();
     assert!(
@@ -230,7 +178,7 @@ fn the_doctor_names_the_net() {
         if let Some(net) = net {
             command.env("REENACT_NET", net);
         }
-        let said = Running::start(command, Duration::from_secs(20)).finish();
+        let said = Running::start(command, Duration::from_secs(120)).finish();
         let text = said.text().to_lowercase();
         assert!(text.contains(expected), "{text}");
     }

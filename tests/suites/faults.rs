@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_tests::{
-    guest, need, program, record_binary, rounds, script, until, Ending, Finished, Random,
-    Recording, Running,
+    build, guest, need, program, record_binary, rounds, script, until, Ending, Finished, Net,
+    Random, Recording, Running,
 };
 use reenact_trace::{rewrite, Event, Reader};
 
@@ -256,6 +256,70 @@ fn an_altered_input_hash_diverges() {
     }));
 }
 
+/// The lines of a report that name the divergence, without the hint that follows.
+fn named(said: &str) -> Vec<&str> {
+    said.lines()
+        .filter(|line| line.starts_with("replay:") && !line.contains("look closer"))
+        .collect()
+}
+
+#[test]
+fn a_divergence_is_named_and_always_the_same() {
+    let text = "read x < /proc/sys/kernel/random/uuid; echo $x; (date; exit 3); date +%N";
+    let recording = script(text).record();
+    let small_read = |event: &Event| {
+        is_call(&event.header, libc::SYS_read) && has_output(event) && event.header.ret < 100
+    };
+    let first = replay_altered(&recording, small_read, flip_output);
+    diverged(&first);
+    let said = first.error_text();
+    let lines = named(&said);
+    let number_after = |line: &str, word: &str| {
+        let mut words = line.split([' ', ',']).skip_while(|each| *each != word);
+        words
+            .nth(1)
+            .is_some_and(|number| number.parse::<u64>().is_ok())
+    };
+    assert!(
+        lines
+            .iter()
+            .any(|line| number_after(line, "process") && number_after(line, "event")),
+        "process and event have numbers: {said}"
+    );
+    for side in ["recorded ", "replayed "] {
+        let names_call = |line: &&str| line.contains(side) && line.contains(") = ");
+        assert!(lines.iter().any(names_call), "{side}call in full: {said}");
+    }
+    let altered = recording.folder("altered").join("trace.zst");
+    for _ in 0..rounds(100) {
+        let again = recording.replay_with(&[], &altered);
+        diverged(&again);
+        assert_eq!(named(&again.error_text()), lines);
+    }
+}
+
+#[test]
+fn code_of_a_trace_cannot_leave_its_confinement() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let outside = folder.path().join("escaped");
+    let guest = build("escape");
+    let words = [&guest.binary, &outside].map(|path| path.to_str().expect("a UTF-8 path"));
+    for net in [Net::Dispatch, Net::Seccomp] {
+        let recording = program(&words).net(net).record();
+        assert_eq!(
+            recording.recorded.ending,
+            Ending::Exit(0),
+            "{}",
+            recording.recorded.error_text()
+        );
+        // The way out is one: while recording, it leads to a file.
+        fs::remove_file(&outside).expect("a file made by a call that the recorder did not see");
+        let replayed = recording.replay_with(&["--quiet"], recording.trace());
+        assert!(!outside.exists(), "the replay reached a file outside");
+        assert_eq!(replayed.code(), DIVERGED, "{}", replayed.error_text());
+    }
+}
+
 #[test]
 fn a_killed_recorder_leaves_the_program_alone() {
     let mut random = Random::from_environment();
@@ -354,7 +418,7 @@ fn a_full_disk_hurts_nothing_but_the_trace() {
         .args(["-rm", "sh", "-c", inside, "sh"])
         .arg(folder.path())
         .arg(record_binary());
-    let ran = Running::start(command, Duration::from_secs(60)).finish();
+    let ran = Running::start(command, Duration::from_secs(120)).finish();
     let said = ran.error_text();
     assert_eq!(ran.ending, Ending::Exit(7), "{said}");
     assert!(ran.text().starts_with("9000000\n"), "{}", ran.text());
@@ -372,7 +436,7 @@ fn a_full_disk_hurts_nothing_but_the_trace() {
 fn record(arguments: &[&str], folder: &Path) -> Finished {
     let mut command = Command::new(record_binary());
     command.args(arguments).current_dir(folder);
-    Running::start(command, Duration::from_secs(20)).finish()
+    Running::start(command, Duration::from_secs(120)).finish()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every guest, recorded and replayed, by Syscall User Dispatch, behind the seccomp filter, and unpatched.
+//! Every guest, recorded and replayed, by Syscall User Dispatch and behind the seccomp filter.
 
 use reenact_tests::{guest, Net};
 
@@ -8,10 +8,6 @@ fn dispatched(name: &str) {
 
 fn filtered(name: &str) {
     guest(name).net(Net::Seccomp).is_faithful();
-}
-
-fn unpatched(name: &str) {
-    guest(name).unpatched().is_faithful();
 }
 
 include!(concat!(env!("OUT_DIR"), "/guests.rs"));

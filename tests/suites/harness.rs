@@ -9,7 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use reenact_tests::{
-    bare_root, docker_filter, guest, need, program, script, Ending, Place, Running, Subject,
+    all_guests, bare_root, docker_filter, each_guest, guest, limits, need, program, script, Ending,
+    Place, Running, Subject,
 };
 
 const RECORD: &str = r#"#!/bin/bash
@@ -146,7 +147,7 @@ fn a_file_left_behind_is_noticed() {
 
 #[test]
 fn endless_programs_are_ended() {
-    let subject = script("sleep 1000 & sleep 1000").within(Duration::from_millis(300));
+    let subject = script("sleep 1000 & sleep 1000").within(Duration::from_secs(1));
     assert_eq!(subject.native().ending, Ending::TimeLimit);
 }
 
@@ -190,7 +191,7 @@ fn printed_elsewhere(name: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(format!("/{name}"));
     command.args(arguments);
     place.apply(&mut command, Path::new("/tmp"));
-    let ran = Running::start(command, Duration::from_secs(10)).finish();
+    let ran = Running::start(command, Duration::from_secs(60)).finish();
     assert_eq!(ran.ending, Ending::Exit(0), "{}", ran.error_text());
     ran.text()
 }
@@ -204,4 +205,87 @@ fn elsewhere_is_another_user_and_host_without_programs() {
         "/dev:\nnull\n\n/tmp:\n"
     );
     assert!(!printed_elsewhere("ls", &["/"]).contains("etc"));
+}
+
+/// A guest whose replay exits with 6 and this message, by the table.
+const LIMITED: &str = "signals/compute_until_alarm";
+
+/// As `replay` does with a guest that it cannot re-enact: a part of its output, the message, the exit code.
+const LIMITED_REPLAY: &str = r#"#!/bin/bash
+echo "replay: a signal interrupted the program between two calls" >&2
+exit 6
+"#;
+
+fn limited_is_judged(record: &str, replay: &str) {
+    judged_by(guest(LIMITED), record, replay);
+}
+
+#[test]
+fn a_known_limit_passes() {
+    limited_is_judged(RECORD, LIMITED_REPLAY);
+}
+
+#[test]
+#[should_panic(expected = "update the table")]
+fn a_known_limit_that_is_gone_is_noticed() {
+    limited_is_judged(RECORD, REPLAY);
+}
+
+#[test]
+#[should_panic(expected = "update the table")]
+fn another_exit_code_than_the_known_limits_is_noticed() {
+    limited_is_judged(RECORD, &changed(LIMITED_REPLAY, "exit 6", "exit 3"));
+}
+
+#[test]
+#[should_panic(expected = "update the table")]
+fn another_message_than_the_known_limits_is_noticed() {
+    limited_is_judged(RECORD, &changed(LIMITED_REPLAY, "signal", "ghost"));
+}
+
+#[test]
+#[should_panic(expected = "update the table")]
+fn wrong_output_beside_a_known_limit_is_noticed() {
+    limited_is_judged(
+        RECORD,
+        &changed(LIMITED_REPLAY, "exit 6", "echo wrong; exit 6"),
+    );
+}
+
+#[test]
+#[should_panic(expected = "under `record`: exit code 0, natively: exit code 5")]
+fn a_limit_of_replay_excuses_no_recording() {
+    judged_by(
+        script("exit 5").called(LIMITED),
+        &changed(RECORD, "exit $code", "exit 0"),
+        LIMITED_REPLAY,
+    );
+}
+
+#[test]
+fn every_known_limit_belongs_to_a_test() {
+    let guests = all_guests();
+    let limits = limits();
+    assert!(!limits.is_empty(), "the table is read");
+    for limit in limits {
+        let (suite, name) = limit
+            .test
+            .split_once('/')
+            .expect("a suite or topic, and a name");
+        let suite = format!("{}/suites/{suite}.rs", env!("CARGO_MANIFEST_DIR"));
+        let in_a_suite = fs::read_to_string(suite).is_ok_and(|text| {
+            text.contains(&format!("fn {name}()")) && text.contains(&format!("\"{}\"", limit.test))
+        });
+        assert!(
+            in_a_suite || guests.contains(&limit.test),
+            "KNOWN_LIMITS.md: there is no test {}",
+            limit.test
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "2 of 3 guests failed: [\"a\", \"c\"]")]
+fn all_failures_of_a_list_are_named() {
+    each_guest(&["a", "b", "c"], |name| assert_eq!(name, "b"));
 }

@@ -239,7 +239,11 @@ fn python_with_signal_handlers() {
 
 #[test]
 fn python_in_a_loop_until_an_alarm() {
-    python("import signal\nclass Done(Exception): pass\ndef h(s,f): raise Done\nsignal.signal(signal.SIGALRM,h)\nsignal.setitimer(signal.ITIMER_REAL,0.2)\nn=0\ntry:\n  while True: n+=1\nexcept Done: print(n)");
+    need("python3", "python3");
+    let text = "import signal\nclass Done(Exception): pass\ndef h(s,f): raise Done\nsignal.signal(signal.SIGALRM,h)\nn=0\ntry:\n  signal.setitimer(signal.ITIMER_REAL,0.2)\n  while n>=0: n+=1\nexcept Done: print(n)";
+    program(&["python3", "-c", text])
+        .called("programs/python_in_a_loop_until_an_alarm")
+        .is_faithful();
 }
 
 #[test]

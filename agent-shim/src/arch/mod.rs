@@ -29,9 +29,9 @@ pub unsafe fn syscall(nr: u64, args: [u64; 6]) -> i64 {
 
 global_asm!(
     // The entry point: the kernel's stack pointer points at argc.
-    ".globl _start",
-    ".type _start, @function",
-    "_start:",
+    ".globl reenact_start",
+    ".type reenact_start, @function",
+    "reenact_start:",
     ".cfi_startproc",
     ".cfi_undefined rip",
     "xor ebp, ebp",

@@ -77,6 +77,9 @@ pub mod state {
     pub const STOPPED: u32 = 2;
 }
 
+/// [`Session::merge_lock`] while the recorder holds it.
+pub const MERGE_BY_RECORDER: u32 = u32::MAX;
+
 /// An object in a file system, as fstat(2) tells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -103,7 +106,8 @@ pub struct Session {
     pub next_process: AtomicU32,
     pub next_task: AtomicU32,
     pub next_group: AtomicU32,
-    /// Serialises merges of groups: the holder's slot plus one, or 0.
+    /// Serialises changes of who belongs to which group: the holder's slot plus one,
+    /// [`MERGE_BY_RECORDER`], or 0.
     pub merge_lock: AtomicU32,
     pub next_content: AtomicU64,
     /// The run's own standard output and error (recording: to recognise them; ino 0: not followed).
