@@ -3,6 +3,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, process};
 
 use crate::run::Ending;
@@ -106,7 +107,9 @@ pub fn build(name: &str) -> Guest {
 
 fn compile(source: &Path, flags: &[&str], binary: &Path) {
     // Several tests may compile the same guest at once; the rename makes whichever is last win whole.
-    let partial = binary.with_extension(format!("{}-partial", process::id()));
+    static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
+    let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+    let partial = binary.with_extension(format!("{}-{attempt}-partial", process::id()));
     let output = Command::new(need("gcc", "gcc"))
         .args(["-O1", "-Wall", "-Wextra", "-Wno-format-truncation", "-I"])
         .arg(folder())
