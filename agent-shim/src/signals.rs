@@ -104,8 +104,11 @@ fn fpstate_size(context: &UContext) -> u64 {
     unsafe { frame::fpstate_size(context.regs.fpstate) }
 }
 
-/// A signal waits at most this long for the task to make a call.
+/// A signal waits at most this long for the task to make a call, by the task's own CPU time: one that
+/// merely does not get the CPU makes its call when it does.
 const HURRY_NS: u64 = 10_000_000;
+/// CLOCK_THREAD_CPUTIME_ID.
+const THREAD_CPUTIME: u64 = 3;
 const OWN_TIMER: u64 = 0x5245_454e_4143_5421;
 
 /// A signal came while the target computes: should no call come soon, a timer interrupts it.
@@ -117,7 +120,7 @@ pub fn hurry(task: &mut Task) {
         event[1] = u64::from(trap::SIGSYS) | u64::from(SIGEV_THREAD_ID) << 32;
         event[2] = u64::from(sys::gettid());
         let mut id = 0u32;
-        let args = [1, event.as_ptr() as u64, &raw mut id as u64];
+        let args = [THREAD_CPUTIME, event.as_ptr() as u64, &raw mut id as u64];
         // SAFETY: the kernel reads the event and writes the id.
         if unsafe { sys::call(crate::nr::TIMER_CREATE, args) } < 0 {
             return;
