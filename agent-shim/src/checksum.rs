@@ -34,7 +34,7 @@ struct Region {
 }
 
 /// Emits the checksum of a recorded process that is about to end.
-pub fn record(task: &mut Task) {
+pub fn record(task: &mut Task, rsp: u64) {
     if task.detached {
         return;
     }
@@ -45,7 +45,17 @@ pub fn record(task: &mut Task) {
     let (mut count, mut skipped) = (0usize, 0u64);
     let mut budget = BYTES_MAX;
     lines(fd, |line| {
-        let Some(region) = parse(line) else { return };
+        let Some(mut region) = parse(line) else {
+            return;
+        };
+        // Below the stack pointer lies what dead frames left: among it XSAVE images of the dynamic
+        // linker's, whose header says which registers the CPU happened to hold as unused.
+        let end = region.start + region.len;
+        if (region.start..end).contains(&rsp) {
+            let live = rsp.next_multiple_of(PAGE).min(end);
+            skipped += live - region.start;
+            (region.start, region.len) = (live, end - live);
+        }
         let fits =
             count < REGIONS_MAX && region.len <= if region.file { FILE_MAX } else { SPARSE_MAX };
         let hashed = if fits { hash(&region, budget) } else { None };

@@ -50,6 +50,8 @@ pub struct Layout {
     pub longest_pause_ns: u64,
     /// Streams that end before their task did.
     pub cut_streams: u64,
+    /// Tasks that were killed while they wrote to the run's own output.
+    pub unknown_outputs: u64,
 }
 
 struct Plan {
@@ -62,6 +64,7 @@ struct Plan {
     objects: BTreeMap<u64, (u64, u64)>,
     events: u64,
     longest_pause_ns: u64,
+    unknown_outputs: u64,
 }
 
 /// The largest part of a shared object that replay keeps, in bytes.
@@ -99,7 +102,7 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
     let mut tickets = Vec::new();
     let mut contents = BTreeMap::new();
     let mut objects: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-    let (mut events, mut longest) = (0, 0);
+    let (mut events, mut longest, mut unknown_outputs) = (0, 0, 0);
     reader.for_each(&mut |item| {
         match item {
             Item::Event { stream, seq, event } => {
@@ -133,6 +136,8 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
                 events += 1;
                 measured.bytes += record_size(&event);
                 let header = &event.header;
+                let to_output = header.flags & (flags::STDOUT | flags::STDERR) != 0;
+                unknown_outputs += u64::from(!has_order(header) && to_output);
                 if has_order(header) {
                     let group = groups.entry(header.group).or_default();
                     group.0.insert(stream);
@@ -142,7 +147,7 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
                     }
                     measured.last_time_ns = header.time_ns;
                 }
-                if header.ticket != 0 {
+                if header.ticket != 0 && to_output {
                     tickets.push(header.ticket);
                 }
             }
@@ -183,6 +188,7 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
         objects,
         events,
         longest_pause_ns: longest,
+        unknown_outputs,
     })
 }
 
@@ -262,6 +268,7 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
         events: plan.events,
         longest_pause_ns: plan.longest_pause_ns,
         cut_streams,
+        unknown_outputs: plan.unknown_outputs,
     })
 }
 
@@ -377,11 +384,9 @@ fn encode(plan: &Plan, event: &Event, into: &mut Vec<u8>) {
             *index,
             orders.partition_point(|order| *order < header.order) as u64,
         ),
-        // Of an unfinished call the order is not one, but may name a child.
-        _ if !has_order(&header) => (0, header.order),
         _ => (0, 0),
     };
-    if header.ticket != 0 {
+    if header.ticket != 0 && header.flags & (flags::STDOUT | flags::STDERR) != 0 {
         header.ticket = plan
             .tickets
             .partition_point(|ticket| *ticket < header.ticket) as u64

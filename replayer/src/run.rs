@@ -260,7 +260,7 @@ fn judge(reader: &Reader, layout: &Layout, hung: bool) -> Outcome {
     }
     let (done, all) = (header.streams_done.load(Ordering::SeqCst), layout.streams);
     let events = header.events_done.load(Ordering::SeqCst);
-    let whole = reader.end().is_some_and(|end| end.complete);
+    let whole = !reader.is_cut() && reader.end().is_some_and(|end| end.complete);
     if done < all && (whole || hung) {
         let mut report = header.report;
         report.reason = Reason::Hang as u32;
@@ -271,10 +271,14 @@ fn judge(reader: &Reader, layout: &Layout, hung: bool) -> Outcome {
         );
         return Outcome::Diverged(Box::new(Difference { report, what }));
     }
-    match reader.end() {
+    match reader.end().filter(|_| !reader.is_cut()) {
         None => Outcome::Incomplete(
             "its end is missing: the recorder died, or the file was cut".to_owned(),
         ),
+        Some(_) if layout.unknown_outputs != 0 => Outcome::Incomplete(format!(
+            "{} task(s) were killed while they wrote to the run's output, and how much of that got out is unknown",
+            layout.unknown_outputs
+        )),
         Some(end) if !end.complete => Outcome::Incomplete(end.reasons.join("; ")),
         Some(_) => Outcome::Faithful,
     }

@@ -343,7 +343,7 @@ impl Recording {
     }
 
     /// Fails the test with all that helps to see why; the trace stays on disk.
-    fn fail(&self, what: &str, replayed: Option<&Finished>) -> ! {
+    pub fn fail(&self, what: &str, replayed: Option<&Finished>) -> ! {
         let mut text = format!("{}: {what}\n", self.subject.name);
         if let Some(native) = &self.native {
             describe(&mut text, "native", native);

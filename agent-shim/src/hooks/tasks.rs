@@ -126,7 +126,7 @@ pub fn record_clone(cx: &mut Cx) -> Flow {
     };
     if !cx.task.detached {
         // Should the parent be killed before the call returns, its unfinished event names the child.
-        ring::header(cx.task).order = u64::from(child.process) << 32 | u64::from(child.number);
+        ring::header(cx.task).ticket = u64::from(child.process) << 32 | u64::from(child.number);
     }
     let (ret, is_child) = spawn(cx, &request, &child, true);
     if is_child {
@@ -565,7 +565,7 @@ pub fn replay_clone(cx: &mut Cx, header: &Header) -> Flow {
 /// The recorded parent was killed inside the call, but its child may have come to be.
 /// False in that child.
 pub fn replay_unfinished(cx: &mut Cx, header: &Header) -> bool {
-    let (process, number) = ((header.order >> 32) as u32, header.order as u32);
+    let (process, number) = ((header.ticket >> 32) as u32, header.ticket as u32);
     number == 0 || !log::exists(cx.task, process, number) || replay_spawn(cx, process, number)
 }
 
@@ -679,7 +679,7 @@ fn end(cx: &mut Cx) -> Flow {
     ring::finish(cx.task);
     let whole = leaves_process(cx);
     if whole {
-        checksum::record(cx.task);
+        checksum::record(cx.task, cx.call.rsp);
     }
     let mine = cx.task.my_slot();
     mine.state.store(arena::slot::ENDED, Ordering::SeqCst);

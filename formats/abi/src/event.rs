@@ -164,7 +164,8 @@ pub struct Header {
     pub reserved: u32,
     /// Position in the group's total order.
     pub order: u64,
-    /// Order among all writes to the run's standard output and error, from 1; 0 otherwise.
+    /// With the flags STDOUT or STDERR: order among all such writes, from 1. Of a call that makes a
+    /// task: the child's process number, shifted left by 32, and task number.
     pub ticket: u64,
     pub time_ns: u64,
     pub args: [u64; 6],

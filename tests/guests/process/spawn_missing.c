@@ -4,6 +4,8 @@
 
 int main(void) {
     enter_scratch();
+    // A folder of the caller's PATH that may not be read would be EACCES.
+    CHECK(setenv("PATH", "/usr/bin:/bin", 1) == 0);
     char *arguments[] = {"program", NULL}, *environment[] = {NULL};
     pid_t child = 77;
     CHECK(posix_spawn(&child, "/absent/program", NULL, NULL, arguments, environment) == ENOENT);

@@ -34,10 +34,13 @@ __attribute__((noinline)) static long call_and_compare(long number) {
 }
 
 int main(void) {
+    // A container's filter answers EPERM where the kernel would say ENOSYS.
+    CHECK(syscall(600) == -1 && (errno == ENOSYS || errno == EPERM));
+    long refusal = -errno;
     for (int i = 0; i < 50; i++) {
         CHECK(call_and_compare(SYS_getpid) == getpid());
         CHECK(call_and_compare(SYS_sched_yield) == 0);
-        CHECK(call_and_compare(600) == -ENOSYS);
+        CHECK(call_and_compare(600) == refusal);
     }
     // The carry and direction flags come back as they were.
     unsigned char carry;
