@@ -2,9 +2,8 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{state, Reason, Report, Session};
+use reenact_abi::arena::{state, Reason, Report};
 use reenact_abi::event::Header;
-use reenact_abi::map;
 
 use crate::sys;
 use crate::task::{session, Task};
@@ -57,5 +56,3 @@ pub fn report_with_input(
 pub fn failed(task: &Task, reason: Reason, detail: u64) -> ! {
     report(task, reason, &Header::default(), &Header::default(), detail)
 }
-
-const _: () = assert!(core::mem::offset_of!(Session, report) + map::CONTROL as usize > 0);

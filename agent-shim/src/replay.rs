@@ -93,7 +93,7 @@ pub fn end(task: &mut Task) {
 pub fn leave(task: &Task) {
     let process = task.process();
     let left = process.live.fetch_sub(1, Ordering::SeqCst) - 1;
-    done(task);
+    done();
     if left != 0 && process.parked.load(Ordering::SeqCst) == left {
         kill(task)
     }
@@ -119,7 +119,7 @@ pub fn await_others(task: &Task) {
 /// last one ends the process.
 fn die(task: &mut Task) -> ! {
     give_turn(task);
-    done(task);
+    done();
     let process = task.process();
     if process.parked.fetch_add(1, Ordering::SeqCst) + 1 >= process.live.load(Ordering::SeqCst) {
         kill(task)
@@ -153,8 +153,7 @@ pub fn end_by(task: &Task, signal: u32) -> ! {
 }
 
 /// This stream was replayed to its end.
-pub fn done(task: &Task) {
-    let _ = task;
+pub fn done() {
     session().streams_done.fetch_add(1, Ordering::SeqCst);
 }
 
@@ -225,7 +224,7 @@ pub fn take_turn(task: &mut Task, header: &Header) {
     if header.group != 0 {
         if task.turn != (header.group, header.order.wrapping_sub(1)) {
             give_turn(task);
-            if !turns::await_order(task, header.group, header.order) {
+            if !turns::await_order(header.group, header.order) {
                 sys::exit_group(3);
             }
         }

@@ -209,7 +209,7 @@ pub fn fault(task: &mut Task, signal: u32, info: &SigInfo, context: &mut UContex
         // dies as it would have, core file and status included.
         let _ = sys::sigaction(signal, Some(&SigAction::DEFAULT));
         if !task.recording() {
-            replay::done(task);
+            replay::done();
         }
         if signal == trap::SIGTRAP {
             // A breakpoint lies behind us: returning would not hit it again.

@@ -180,7 +180,7 @@ pub fn create() -> Option<u32> {
 
 /// Replay: waits until `order` in group `id` is the next event, and takes it. False when the
 /// session was stopped meanwhile.
-pub fn await_order(task: &Task, id: u32, order: u64) -> bool {
+pub fn await_order(id: u32, order: u64) -> bool {
     let group = group(id);
     let mut next = group.order.load(Ordering::Acquire);
     while next != order {
@@ -195,7 +195,6 @@ pub fn await_order(task: &Task, id: u32, order: u64) -> bool {
         group.waiters.fetch_sub(1, Ordering::SeqCst);
         next = group.order.load(Ordering::Acquire);
     }
-    let _ = task;
     true
 }
 

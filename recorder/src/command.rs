@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// A program that can be started.
@@ -77,7 +77,6 @@ fn open(path: &Path) -> io::Result<File> {
     if allowed != 0 {
         return Err(io::Error::last_os_error());
     }
-    let _ = meta.mode();
     File::open(path)
 }
 

@@ -4,39 +4,15 @@ use std::io;
 use std::process::ExitCode;
 
 use reenact_abi::arena::Net;
+use reenact_launch::machine::{choose_net, dispatch_works, in_child, requested_net};
 
-use crate::{meta, session};
+use crate::meta;
 
 /// One probe.
 struct Finding {
     name: &'static str,
     ok: bool,
     what: String,
-}
-
-/// Runs a probe in a child, so that it can change nothing here; true when it exits with 0.
-fn in_child(probe: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child only runs the probe, which makes system calls, and exits.
-    unsafe {
-        let pid = libc::fork();
-        if pid == 0 {
-            libc::_exit(i32::from(!probe()));
-        }
-        let mut status = 0;
-        pid > 0
-            && libc::waitpid(pid, &mut status, 0) == pid
-            && libc::WIFEXITED(status)
-            && libc::WEXITSTATUS(status) == 0
-    }
-}
-
-fn dispatch_works() -> bool {
-    in_child(|| {
-        const PR_SET_SYSCALL_USER_DISPATCH: i32 = 59;
-        let everything = u64::MAX >> 1;
-        // SAFETY: the allowed range is the whole address space: nothing is caught.
-        unsafe { libc::prctl(PR_SET_SYSCALL_USER_DISPATCH, 1, 0u64, everything, 0u64) == 0 }
-    })
 }
 
 fn seccomp_works() -> bool {
@@ -62,15 +38,6 @@ fn seccomp_works() -> bool {
 fn cpuid_faults() -> bool {
     // SAFETY: sets a flag of the child alone.
     in_child(|| unsafe { libc::syscall(libc::SYS_arch_prctl, 0x1012, 0) == 0 })
-}
-
-/// The net to use: what was asked for, else the faster one that works.
-pub fn choose_net() -> Net {
-    match session::requested_net() {
-        Some(net) => net,
-        None if dispatch_works() => Net::Dispatch,
-        None => Net::Seccomp,
-    }
 }
 
 fn probe() -> Vec<Finding> {
@@ -99,7 +66,7 @@ fn probe() -> Vec<Finding> {
     found.push(Finding {
         name: "net",
         ok: dispatch || seccomp,
-        what: format!("{} is used", meta::net_name(choose_net())),
+        what: format!("{} is used", meta::net_name(choose_net(requested_net()))),
     });
     let cpuid = cpuid_faults();
     found.push(Finding {

@@ -386,26 +386,20 @@ fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), Write
     match (Role::from_u8(record[6]), carried) {
         (Some(Role::ContentBytes), Some(bytes)) => writer.content_bytes(content, addr, bytes)?,
         (Some(Role::ContentEnd), _) => writer.content_end(content, addr)?,
-        (Some(role), _) if role.is_reference() => push(
-            live,
-            EventPart {
+        (Some(role), carried) if role.is_reference() || carried.is_some() => {
+            let bytes = match carried {
+                Some(bytes) if !role.is_reference() => bytes.to_vec(),
+                _ => Vec::new(),
+            };
+            let part = EventPart {
                 role,
                 addr,
                 len,
                 content,
-                bytes: Vec::new(),
-            },
-        ),
-        (Some(role), Some(bytes)) => push(
-            live,
-            EventPart {
-                role,
-                addr,
-                len,
-                content,
-                bytes: bytes.to_vec(),
-            },
-        ),
+                bytes,
+            };
+            push(live, part);
+        }
         _ => live.broken = true,
     }
     Ok(())

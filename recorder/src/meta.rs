@@ -5,24 +5,11 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use reenact_abi::arena::Net;
+use reenact_launch::machine;
 use reenact_trace::Meta;
 
-/// Nanoseconds of a clock.
-pub fn clock_ns(clock: libc::clockid_t) -> u64 {
-    // SAFETY: clock_gettime writes one structure.
-    unsafe {
-        let mut ts: libc::timespec = std::mem::zeroed();
-        libc::clock_gettime(clock, &mut ts);
-        ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
-    }
-}
-
-pub fn monotonic_ns() -> u64 {
-    clock_ns(libc::CLOCK_MONOTONIC)
-}
-
 pub fn wall_ns() -> u64 {
-    clock_ns(libc::CLOCK_REALTIME)
+    machine::clock_ns(libc::CLOCK_REALTIME)
 }
 
 fn line(path: &str) -> String {
@@ -80,7 +67,7 @@ pub fn collect(argv: &[OsString], net: Net) -> Meta {
         // SAFETY: getuid cannot fail.
         uid: unsafe { libc::getuid() },
         wall_start_ns: wall_ns(),
-        mono_start_ns: monotonic_ns(),
+        mono_start_ns: machine::monotonic_ns(),
         net: net_name(net).to_owned(),
         patched: false,
         root_process: 1,

@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use reenact_abi::arena::{state, Mode, Net, RINGS, RING_SIZE, SLOTS_MAX};
-use reenact_launch::{Launch, Session, SessionError, StartError};
+use reenact_abi::arena::{state, Mode, RINGS, RING_SIZE, SLOTS_MAX};
+use reenact_launch::{machine, Launch, Session, SessionError, StartError};
 use reenact_trace::{End, WriteError, Writer};
 
 use crate::cli::Run;
 use crate::command::{self, CommandError, Program};
 use crate::drain::Drain;
-use crate::{doctor, meta};
+use crate::meta;
 
 /// What other processes of the run get to finish after the command itself has ended.
 const GRACE: Duration = Duration::from_millis(200);
@@ -86,7 +86,7 @@ fn outlive_signals() {
 
 pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
     let program = command::find(&run.command)?;
-    let net = doctor::choose_net();
+    let net = machine::choose_net(machine::requested_net());
     let described = meta::collect(&run.command, net);
     let mut writer = Writer::create(&run.output, &described).map_err(RecordError::Output)?;
     let session_len = RINGS + SLOTS_MAX as u64 * RING_SIZE;
@@ -106,7 +106,7 @@ pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
         None => finish(drain, writer, status),
         Some(error) => Err(error),
     };
-    report(run, outcome, &session);
+    report(run, outcome);
     Ok(exit_code(status))
 }
 
@@ -213,14 +213,11 @@ fn follow(
             ended = reap(child, true).map(|status| (status, Instant::now()));
             continue;
         }
-        wait_for_work(
-            session,
-            if ended.is_some() {
-                Duration::from_millis(1)
-            } else {
-                POLL
-            },
-        );
+        session.wait_for_work(if ended.is_some() {
+            Duration::from_millis(1)
+        } else {
+            POLL
+        });
     }
 }
 
@@ -235,7 +232,7 @@ fn step(
         }
     }
     if last_flush.elapsed() > FLUSH_EVERY {
-        writer.anchor(meta::wall_ns(), meta::monotonic_ns())?;
+        writer.anchor(meta::wall_ns(), machine::monotonic_ns())?;
         writer.flush()?;
         *last_flush = Instant::now();
     }
@@ -252,28 +249,6 @@ fn reap(child: i32, block: bool) -> Option<i32> {
         _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => None,
         _ => Some(0),
     }
-}
-
-/// Sleeps until a shim asks for room, or a while.
-fn wait_for_work(session: &Session, at_most: Duration) {
-    let word = &session.header().wake;
-    let seen = word.load(Ordering::SeqCst);
-    let timeout = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: at_most.as_nanos() as i64,
-    };
-    // SAFETY: the kernel reads the word and the timeout.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            libc::FUTEX_WAIT,
-            seen,
-            &timeout,
-            0,
-            0,
-        )
-    };
 }
 
 /// What there is to say at the end.
@@ -301,7 +276,7 @@ fn finish(mut drain: Drain, mut writer: Writer, status: i32) -> Result<Outcome, 
         exit_code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
         signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
         wall_end_ns: meta::wall_ns(),
-        mono_end_ns: meta::monotonic_ns(),
+        mono_end_ns: machine::monotonic_ns(),
         complete: reasons.is_empty(),
         reasons: reasons.clone(),
         events: totals.events,
@@ -314,8 +289,7 @@ fn finish(mut drain: Drain, mut writer: Writer, status: i32) -> Result<Outcome, 
     Ok(Outcome { summary, reasons })
 }
 
-fn report(run: &Run, outcome: Result<Outcome, WriteError>, session: &Session) {
-    let _ = session;
+fn report(run: &Run, outcome: Result<Outcome, WriteError>) {
     match outcome {
         Err(error) => eprintln!("record: the trace is incomplete: {error}"),
         Ok(outcome) => {
@@ -342,14 +316,5 @@ fn exit_code(status: i32) -> ExitCode {
         ExitCode::from(128 + libc::WTERMSIG(status) as u8)
     } else {
         ExitCode::from(libc::WEXITSTATUS(status) as u8)
-    }
-}
-
-/// The net that shims are told to use.
-pub fn requested_net() -> Option<Net> {
-    match std::env::var("REENACT_NET").as_deref() {
-        Ok("seccomp") => Some(Net::Seccomp),
-        Ok("dispatch") => Some(Net::Dispatch),
-        _ => None,
     }
 }

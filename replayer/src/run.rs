@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use reenact_abi::arena::{slot, state, Net, Reason, Report, SLOTS_MAX};
 use reenact_abi::event::Header;
-use reenact_launch::{Launch, Session};
+use reenact_launch::{machine, Launch, Session};
 use reenact_trace::{End, Reader};
 
 use crate::cli::{exit, Pace, Run};
@@ -18,6 +18,9 @@ use crate::render;
 
 /// A replay that makes no progress this much longer than the recorded run ever paused hangs.
 const HANG_AFTER: Duration = Duration::from_secs(15);
+
+/// The longest sleep between two looks at what runs, should no process ask to be ended.
+const POLL: Duration = Duration::from_micros(500);
 
 /// How a replay went.
 enum Outcome {
@@ -80,34 +83,8 @@ pub fn main(args: &Run) -> ExitCode {
 }
 
 fn choose_net() -> Net {
-    match std::env::var("REENACT_NET").as_deref() {
-        Ok("seccomp") => Net::Seccomp,
-        _ if dispatch_works() => Net::Dispatch,
-        _ => Net::Seccomp,
-    }
-}
-
-fn dispatch_works() -> bool {
-    // SAFETY: the child sets a flag of its own that catches nothing, and exits.
-    unsafe {
-        let pid = libc::fork();
-        if pid == 0 {
-            libc::_exit(i32::from(
-                libc::prctl(59, 1, 0u64, u64::MAX >> 1, 0u64) != 0,
-            ));
-        }
-        let mut status = 0;
-        pid > 0 && libc::waitpid(pid, &mut status, 0) == pid && status == 0
-    }
-}
-
-fn monotonic_ns() -> u64 {
-    // SAFETY: clock_gettime writes one structure.
-    unsafe {
-        let mut ts: libc::timespec = std::mem::zeroed();
-        libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut ts);
-        ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
-    }
+    // Of the two, only the slower one is worth forcing here: replay needs a net that works.
+    machine::choose_net(machine::requested_net().filter(|net| *net == Net::Seccomp))
 }
 
 fn enact(reader: &mut Reader, layout: &Layout, pace: Pace) -> Outcome {
@@ -115,7 +92,7 @@ fn enact(reader: &mut Reader, layout: &Layout, pace: Pace) -> Outcome {
     let header = session.header_ptr();
     // SAFETY: nobody else is running yet.
     unsafe {
-        (*header).replay_start_ns = monotonic_ns();
+        (*header).replay_start_ns = machine::monotonic_ns();
         (*header).record_start_ns = reader.meta().mono_start_ns;
         (*header).pace_num = pace.num;
         (*header).pace_den = pace.den.max(1);
@@ -180,30 +157,8 @@ fn watch(layout: &Layout, pace: Pace) -> bool {
             header.state.store(state::STOPPED, Ordering::SeqCst);
             end_all(session);
         }
-        wait_for_work(session);
+        session.wait_for_work(POLL);
     }
-}
-
-/// Sleeps until a process asks to be ended, or half a millisecond.
-fn wait_for_work(session: &Session) {
-    let word = &session.header().wake;
-    let seen = word.load(Ordering::SeqCst);
-    let timeout = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 500_000,
-    };
-    // SAFETY: the kernel reads the word and the timeout.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            libc::FUTEX_WAIT,
-            seen,
-            &timeout,
-            0,
-            0,
-        )
-    };
 }
 
 /// Processes whose recorded ones were killed cannot do that to themselves: they are confined.

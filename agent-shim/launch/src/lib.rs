@@ -1,6 +1,7 @@
 //! How `record` and `replay` start a program under the shim: the shim's executable, embedded so
 //! that each command is one self-contained file; the memory that a session shares; the first process.
 
+pub mod machine;
 mod session;
 mod start;
 

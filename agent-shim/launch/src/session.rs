@@ -3,6 +3,8 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use reenact_abi::arena::{self, Group, Inode, Mode, Net, Slot};
 use reenact_abi::ABI_VERSION;
@@ -157,6 +159,28 @@ impl Session {
         Ok(())
     }
 
+    /// Sleeps until a shim asks for something, or a while (less than a second).
+    pub fn wait_for_work(&self, at_most: Duration) {
+        let word = &self.header().wake;
+        let seen = word.load(Ordering::SeqCst);
+        let timeout = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: at_most.as_nanos() as i64,
+        };
+        // SAFETY: the kernel reads the word and the timeout.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                word.as_ptr(),
+                libc::FUTEX_WAIT,
+                seen,
+                &timeout,
+                0,
+                0,
+            )
+        };
+    }
+
     /// Copies shared bytes out; `offset + into.len()` must lie in the mapped part.
     pub fn copy_out(&self, offset: u64, into: &mut [u8]) {
         assert!(offset as usize + into.len() <= self.len);
@@ -187,12 +211,8 @@ impl Session {
             (*slot).process = process;
             (*slot).task = task;
             (*slot).reserved = [0; 4];
-            (*slot)
-                .group
-                .store(group, std::sync::atomic::Ordering::Relaxed);
-            (*slot)
-                .state
-                .store(arena::slot::CLAIMED, std::sync::atomic::Ordering::Release);
+            (*slot).group.store(group, Ordering::Relaxed);
+            (*slot).state.store(arena::slot::CLAIMED, Ordering::Release);
         }
         0
     }

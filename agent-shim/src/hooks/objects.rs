@@ -11,8 +11,7 @@ use reenact_abi::event::{Header, Kind, Role};
 use reenact_abi::map;
 
 use crate::dispatch::{Cx, Flow};
-use crate::guest_mem::{self, Iovec};
-use crate::hooks::contents;
+use crate::hooks::{contents, output};
 use crate::nr;
 use crate::sys::{self, Stat};
 use crate::task::{group, session, Task};
@@ -269,27 +268,9 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
 
 /// Replay: bytes that a call wrote through a descriptor show in the mappings of the object.
 pub fn replay_write(cx: &Cx, zone: u64, len: u64) {
-    use reenact_abi::syscalls::{Arg, Len};
-    let mut left = len;
-    for (index, arg) in cx.shape.args.iter().enumerate() {
-        let at = cx.call.args[index];
-        match *arg {
-            Arg::In(Len::Arg(_)) => {
-                put(cx.task, zone, at, left);
-                return;
-            }
-            Arg::IovecIn(count) => {
-                for vector in 0..cx.call.args[count as usize % 6].min(1024) {
-                    let Ok(vector) = guest_mem::get::<Iovec>(at + vector * 16) else {
-                        return;
-                    };
-                    let take = vector.len.min(left);
-                    put(cx.task, zone + (len - left), vector.base, take);
-                    left -= take;
-                }
-                return;
-            }
-            _ => {}
-        }
-    }
+    let mut done = 0;
+    output::sent(cx, len, |from, len| {
+        put(cx.task, zone + done, from, len);
+        done += len;
+    });
 }

@@ -1,7 +1,7 @@
 //! Calls that write: those to the run's own standard output and error are ordered among all
 //! processes while recording, and printed in that order by replay.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use reenact_abi::arena::{state, Inode};
 use reenact_abi::event::{flags, Header, Role};
@@ -104,13 +104,7 @@ pub fn record(cx: &mut Cx) -> Flow {
         let flow = cx.enter_in_turn();
         let Flow::Return(ret) = flow else { return flow };
         record::complete(cx.task, ret);
-        outputs::emit(
-            cx.task,
-            &cx.shape.args,
-            &cx.call.args,
-            ret,
-            &outputs::Before::default(),
-        );
+        emit(cx, ret);
         objects::note_write(cx, fd as i32, object, ret);
         return Flow::Completed(ret);
     }
@@ -120,10 +114,10 @@ pub fn record(cx: &mut Cx) -> Flow {
         return Flow::Return(Errno::EINVAL.ret());
     }
     lock(cx.task);
-    // The turn is kept: a task of the same group that got it meanwhile could not print either, and
-    // tickets would not tell the order of the bytes. Whoever reads them is outside the run.
     // Should the task be killed inside the call, nobody knows how much of this got out.
     ring::header(cx.task).flags |= flag;
+    // The turn is kept: a task of the same group that got it meanwhile could not print either, and
+    // tickets would not tell the order of the bytes. Whoever reads them is outside the run.
     let flow = cx.enter_in_turn();
     if let Flow::Return(ret) = flow {
         record::complete(cx.task, ret);
@@ -131,17 +125,17 @@ pub fn record(cx: &mut Cx) -> Flow {
             record::ticket(cx.task, flag);
         }
         unlock(cx.task);
-        outputs::emit(
-            cx.task,
-            &cx.shape.args,
-            &cx.call.args,
-            ret,
-            &outputs::Before::default(),
-        );
+        emit(cx, ret);
         return Flow::Completed(ret);
     }
     unlock(cx.task);
     flow
+}
+
+/// What a writing call wrote to memory; none of them has a length that must be known from before.
+fn emit(cx: &mut Cx, ret: i64) {
+    let before = outputs::Before::default();
+    outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &before);
 }
 
 pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
@@ -154,14 +148,10 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
         if !await_ticket(header.ticket) {
             sys::exit_group(3);
         }
-        print(cx, fd, header.ret as u64);
+        sent(cx, header.ret as u64, |at, len| write_all(fd, at, len));
         session().tickets.store(header.ticket, Ordering::SeqCst);
-        // SAFETY: only the address of the counter's low half is taken, as a futex word.
-        let word = unsafe {
-            core::sync::atomic::AtomicU32::from_ptr(session().tickets.as_ptr() as *mut u32)
-        };
         if session().output_waiters.load(Ordering::SeqCst) != 0 {
-            sys::futex_wake(word, u32::MAX >> 1);
+            sys::futex_wake(tickets_word(), u32::MAX >> 1);
         }
     }
     let mut object = None;
@@ -178,12 +168,15 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
     Flow::Completed(header.ret)
 }
 
+/// The low half of the ticket counter, as a futex word.
+fn tickets_word() -> &'static AtomicU32 {
+    // SAFETY: only the address is taken; nobody but the kernel reads half of the counter.
+    unsafe { AtomicU32::from_ptr(session().tickets.as_ptr() as *mut u32) }
+}
+
 /// Waits until everything that was printed before has been; false when the replay was stopped.
 fn await_ticket(ticket: u64) -> bool {
     let session = session();
-    // SAFETY: as above.
-    let word =
-        unsafe { core::sync::atomic::AtomicU32::from_ptr(session.tickets.as_ptr() as *mut u32) };
     loop {
         let now = session.tickets.load(Ordering::SeqCst);
         if now + 1 >= ticket {
@@ -193,43 +186,37 @@ fn await_ticket(ticket: u64) -> bool {
             return false;
         }
         session.output_waiters.fetch_add(1, Ordering::SeqCst);
-        let _ = sys::futex_wait(word, now as u32, 50_000_000);
+        let _ = sys::futex_wait(tickets_word(), now as u32, 50_000_000);
         session.output_waiters.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// Writes what the call would have written to the replay's own output.
-fn print(cx: &Cx, fd: i32, mut left: u64) {
-    for (index, arg) in cx.row.args.iter().enumerate() {
+/// Walks the first `len` bytes that a writing call takes from memory, piece by piece.
+pub fn sent(cx: &Cx, len: u64, mut each: impl FnMut(u64, u64)) {
+    for (index, arg) in cx.shape.args.iter().enumerate() {
         let at = cx.call.args[index];
         match *arg {
-            Arg::In(Len::Arg(_)) => {
-                write_all(fd, at, left);
-                return;
-            }
-            Arg::IovecIn(count) => {
-                vectors(fd, at, cx.call.args[count as usize % 6], &mut left);
-                return;
-            }
+            Arg::In(Len::Arg(_)) => each(at, len),
+            Arg::IovecIn(count) => vectors(at, cx.call.args[count as usize % 6], len, each),
             Arg::MsgIn => {
                 if let Ok(message) = guest_mem::get::<Msghdr>(at) {
-                    vectors(fd, message.iov, message.iov_len, &mut left);
+                    vectors(message.iov, message.iov_len, len, each);
                 }
-                return;
             }
-            _ => {}
+            _ => continue,
         }
+        return;
     }
 }
 
-fn vectors(fd: i32, at: u64, count: u64, left: &mut u64) {
+fn vectors(at: u64, count: u64, mut left: u64, mut each: impl FnMut(u64, u64)) {
     for index in 0..count.min(1024) {
         let Ok(vector) = guest_mem::get::<Iovec>(at + index * 16) else {
             return;
         };
-        let take = vector.len.min(*left);
-        write_all(fd, vector.base, take);
-        *left -= take;
+        let take = vector.len.min(left);
+        each(vector.base, take);
+        left -= take;
     }
 }
 

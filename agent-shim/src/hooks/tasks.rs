@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use reenact_abi::arena::{self, Reason, SLOTS_MAX};
 use reenact_abi::event::{Header, Kind, Role};
-use reenact_abi::syscalls::{Blocks, Hook};
+use reenact_abi::syscalls::Hook;
 
 use crate::arch::{self, frame::UContext};
 use crate::dispatch::{Cx, Flow};
@@ -115,6 +115,27 @@ struct Child {
     flags: u64,
 }
 
+impl Child {
+    fn new(request: &Request, slot: u32, process: u32, number: u32) -> Child {
+        let tid_for = |flag| {
+            if request.flags & flag != 0 {
+                request.child_tid
+            } else {
+                0
+            }
+        };
+        Child {
+            slot,
+            process,
+            number,
+            clear_tid: tid_for(CLONE_CHILD_CLEARTID),
+            set_tid: tid_for(CLONE_CHILD_SETTID),
+            stack: request.stack,
+            flags: request.flags,
+        }
+    }
+}
+
 pub fn record_clone(cx: &mut Cx) -> Flow {
     let request = match request(cx) {
         Ok(request) => request,
@@ -172,23 +193,7 @@ fn draw(task: &mut Task, request: &Request) -> Option<Child> {
     };
     group(group_index).members.fetch_add(1, Ordering::SeqCst);
     fill_slot(task, claimed, process, number, group_index);
-    Some(Child {
-        slot: claimed,
-        process,
-        number,
-        clear_tid: if request.flags & CLONE_CHILD_CLEARTID != 0 {
-            request.child_tid
-        } else {
-            0
-        },
-        set_tid: if request.flags & CLONE_CHILD_SETTID != 0 {
-            request.child_tid
-        } else {
-            0
-        },
-        stack: request.stack,
-        flags: request.flags,
-    })
+    Some(Child::new(request, claimed, process, number))
 }
 
 fn fill_slot(task: &Task, index: u32, process: u32, number: u32, group_index: u32) {
@@ -464,8 +469,6 @@ fn first_steps(task: &mut Task, child: &Child) {
         if ring::map_ring(task).is_err() {
             task.detached = true;
         }
-        let waits = child.flags & CLONE_VM != 0 || task.process().shares_memory;
-        let _ = waits;
         turns::acquire(task);
         record::event(
             task,
@@ -578,23 +581,7 @@ fn replay_spawn(cx: &mut Cx, process: u32, number: u32) -> bool {
         divergence::failed(cx.task, Reason::System, 11);
     };
     fill_slot(cx.task, claimed, process, number, 0);
-    let child = Child {
-        slot: claimed,
-        process,
-        number,
-        clear_tid: if request.flags & CLONE_CHILD_CLEARTID != 0 {
-            request.child_tid
-        } else {
-            0
-        },
-        set_tid: if request.flags & CLONE_CHILD_SETTID != 0 {
-            request.child_tid
-        } else {
-            0
-        },
-        stack: request.stack,
-        flags: request.flags,
-    };
+    let child = Child::new(&request, claimed, process, number);
     let (ret, is_child) = spawn(cx, &request, &child, false);
     if is_child {
         begin_child(cx, &child);
@@ -721,12 +708,11 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
                 sys::exit_task(args[0] as i32);
             }
             replay::await_others(cx.task);
-            replay::done(cx.task);
+            replay::done();
             sys::exit_group(args[0] as i32);
         }
         _ => {}
     }
     replay::outputs(cx.task, header);
-    let _ = Blocks::Never;
     Flow::Completed(header.ret)
 }

@@ -191,7 +191,7 @@ impl Elf {
 
     /// Maps all segments; `wanted` is where a position-independent file goes (0: into the arena).
     pub fn map(&self, task: &mut Task, fd: i32, wanted: u64) -> sys::Result<Loaded> {
-        let (low, high) = self.span();
+        let (low, _) = self.span();
         let base = if self.position_independent {
             self.reserve(task, wanted)?.wrapping_sub(low)
         } else {
@@ -205,7 +205,6 @@ impl Elf {
             data: (u64::MAX, 0),
             ..Loaded::default()
         };
-        let _ = high;
         let mut index = 0;
         while index < self.count {
             let load = self.segments[index];
