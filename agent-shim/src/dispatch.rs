@@ -1,7 +1,7 @@
 //! One entry for every system call that the net catches: `dispatch::call`.
 
 use reenact_abi::arena::Mode;
-use reenact_abi::syscalls::{self, sub, sub::Resolved, Row};
+use reenact_abi::syscalls::{self, sub, sub::Resolved, Hook, Row};
 
 use crate::arch::frame::UContext;
 use crate::signals;
@@ -24,6 +24,9 @@ pub struct Cx<'a> {
     pub context: &'a mut UContext,
     pub call: Call,
     pub row: &'static Row,
+    /// The context is the kernel's frame; otherwise it comes from a rewritten site, holds only the
+    /// registers of the call, and no signal can be delivered to it.
+    pub trapped: bool,
     /// The row with its command applied: what this very call does to memory.
     pub shape: Resolved,
 }
@@ -52,25 +55,84 @@ static UNKNOWN: Row = Row {
     note: "newer than this table: ENOSYS, so that programs take their fallback",
 };
 
+/// What is left to do once a call has been handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing: the target goes on.
+    Done,
+    /// The call is still to be made, by a trap.
+    Trap,
+    /// The call was made; a trap must deliver what comes before the target goes on.
+    Deliver,
+}
+
+/// A call that trapped.
 pub fn call(task: &mut Task, context: &mut UContext, call: Call) {
     let row = syscalls::row(call.nr).unwrap_or(&UNKNOWN);
     let task_index = task.index;
     task.kernel_mask = context.mask;
+    handle(task, context, call, row, true);
+    let task = Task::at(task_index);
+    context.mask = signals::real_mask(task.mask);
+}
+
+/// A call from a rewritten site.
+pub fn from_patched(task: &mut Task, context: &mut UContext, call: Call) -> After {
+    let row = syscalls::row(call.nr).unwrap_or(&UNKNOWN);
+    if needs_context(row.hook) {
+        return After::Trap;
+    }
+    task.kernel_mask = signals::real_mask(task.mask);
+    handle(task, context, call, row, false)
+}
+
+/// Does handling this call take or replace the whole context of its caller?
+pub fn needs_context(hook: Hook) -> bool {
+    matches!(
+        hook,
+        Hook::Clone
+            | Hook::Clone3
+            | Hook::Fork
+            | Hook::Vfork
+            | Hook::Execve
+            | Hook::Execveat
+            | Hook::Exit
+            | Hook::ExitGroup
+            | Hook::RtSigreturn
+    )
+}
+
+fn handle(
+    task: &mut Task,
+    context: &mut UContext,
+    call: Call,
+    row: &'static Row,
+    trapped: bool,
+) -> After {
     let mode = task.process().mode;
-    {
-        let shape = sub::resolve(row, &call.args);
-        let mut cx = Cx {
-            task,
-            context,
-            call,
-            row,
-            shape,
-        };
-        match mode {
-            Mode::Record => record::call(&mut cx),
-            Mode::Replay => replay::call(&mut cx),
+    let shape = sub::resolve(row, &call.args);
+    let mut cx = Cx {
+        task,
+        context,
+        call,
+        row,
+        trapped,
+        shape,
+    };
+    match mode {
+        Mode::Record => record::call(&mut cx),
+        Mode::Replay => replay::call(&mut cx),
+    }
+}
+
+/// The trap that a rewritten site asked for after its call was made.
+pub fn deliver(task: &mut Task, context: &mut UContext) {
+    task.kernel_mask = context.mask;
+    match task.process().mode {
+        Mode::Record => signals::deliver_pending(task, context, false),
+        Mode::Replay => {
+            replay::after(task, context, true);
         }
     }
-    let task = Task::at(task_index);
     context.mask = signals::real_mask(task.mask);
 }

@@ -32,9 +32,7 @@ pub unsafe fn read_raw(from: u64, to: u64, len: usize) -> usize {
 
 /// Does a range touch memory that belongs to the shim?
 pub fn overlaps_shim(addr: u64, len: u64) -> bool {
-    use reenact_abi::map;
-    let end = addr.saturating_add(len);
-    len != 0 && addr < map::SHIM_END && end > map::SHIM
+    reenact_abi::map::is_ours(addr, len)
 }
 
 /// A plain value out of the target's memory.

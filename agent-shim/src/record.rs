@@ -7,15 +7,14 @@ use reenact_abi::event::{flags, Header, Kind, Role};
 use reenact_abi::syscalls::{Blocks, Class};
 
 use crate::arch::{self, frame::SigInfo, NOT_ENTERED};
-use crate::dispatch::{Cx, Flow};
+use crate::dispatch::{After, Cx, Flow};
 use crate::sys::{self, Errno};
 use crate::task::{session, Task};
 use crate::{hooks, inputs, outputs, ring, signals, turns};
 
-pub fn call(cx: &mut Cx) {
+pub fn call(cx: &mut Cx) -> After {
     if cx.task.pending.load(Ordering::Acquire) != 0 {
-        signals::deliver_before(cx.task, cx.context, cx.call.nr);
-        return;
+        return deliver_first(cx);
     }
     if session().state.load(Ordering::Relaxed) == state::CLOSED {
         cx.task.detached = true;
@@ -54,16 +53,31 @@ pub fn call(cx: &mut Cx) {
         }
         Flow::Replaced => {
             signals::deliver_pending(cx.task, cx.context, false);
-            return;
+            return After::Done;
         }
         Flow::NotEntered => {
             ring::retract(cx.task);
-            signals::deliver_before(cx.task, cx.context, cx.call.nr);
-            return;
+            return deliver_first(cx);
         }
     };
     cx.context.regs.rax = ret as u64;
-    signals::deliver_pending(cx.task, cx.context, false);
+    if cx.trapped {
+        signals::deliver_pending(cx.task, cx.context, false);
+        After::Done
+    } else if signals::settled(cx.task) {
+        After::Done
+    } else {
+        After::Deliver
+    }
+}
+
+/// A signal came before the call began.
+fn deliver_first(cx: &mut Cx) -> After {
+    if !cx.trapped {
+        return After::Trap;
+    }
+    signals::deliver_before(cx.task, cx.context, cx.call.nr);
+    After::Done
 }
 
 impl Cx<'_> {

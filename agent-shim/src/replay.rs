@@ -8,13 +8,13 @@ use reenact_abi::event::{flags, Header, Kind, Role};
 use reenact_abi::syscalls::Arg;
 
 use crate::arch::frame::{SigInfo, UContext};
-use crate::dispatch::{Cx, Flow};
+use crate::dispatch::{After, Cx, Flow};
 use crate::log::{self, Piece};
 use crate::sys;
 use crate::task::{session, Task};
 use crate::{divergence, hooks, inputs, signals, turns};
 
-pub fn call(cx: &mut Cx) {
+pub fn call(cx: &mut Cx) -> After {
     let mut made = Header {
         kind: Kind::Call as u8,
         nr: cx.call.nr as u16,
@@ -25,18 +25,20 @@ pub fn call(cx: &mut Cx) {
     };
     let header = next(cx.task, &made);
     if header.kind == Kind::Signal as u8 && header.args[0] == 1 {
+        if !cx.trapped {
+            return After::Trap;
+        }
         cx.context.regs.rip -= 2;
         cx.context.regs.rax = cx.call.nr;
         take_turn(cx.task, &header);
         signal(cx.task, cx.context, &header);
-        after(cx.task, cx.context);
-        return;
+        return after(cx.task, cx.context, true);
     }
     compare(cx, &header, &mut made);
     if header.flags & flags::UNFINISHED != 0 {
         // The recorded task died inside this call.
         if !hooks::unfinished(cx, &header) {
-            return;
+            return After::Done;
         }
         die(cx.task);
     }
@@ -45,21 +47,21 @@ pub fn call(cx: &mut Cx) {
     }
     let ret = match hooks::replay(cx, &header) {
         Flow::Return(ret) | Flow::Completed(ret) => ret,
-        Flow::Replaced => {
-            after(cx.task, cx.context);
-            return;
-        }
-        Flow::NotEntered => return,
+        Flow::Replaced => return after(cx.task, cx.context, true),
+        Flow::NotEntered => return After::Done,
     };
     cx.context.regs.rax = ret as u64;
-    after(cx.task, cx.context);
+    after(cx.task, cx.context, cx.trapped)
 }
 
 /// Signals that were delivered as the call returned; and a death that left no event.
-fn after(task: &mut Task, context: &mut UContext) {
+pub fn after(task: &mut Task, context: &mut UContext, trapped: bool) -> After {
     loop {
         match log::peek(task) {
             Some(header) if header.kind == Kind::Signal as u8 && header.args[0] == 0 => {
+                if !trapped {
+                    return After::Deliver;
+                }
                 take_turn(task, &header);
                 signal(task, context, &header);
             }
@@ -73,10 +75,10 @@ fn after(task: &mut Task, context: &mut UContext) {
                 take_turn(task, &header);
                 log::consume(task, &header, |_, _| {});
             }
-            Some(_) => return,
+            Some(_) => return After::Done,
             None => {
                 end(task);
-                return;
+                return After::Done;
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::arch::frame::{
     XSAVE_HEADER,
 };
 use crate::guest_mem;
+use crate::intercept::patch;
 use crate::intercept::trap::{self, never_blocked};
 use crate::sys::{self, SigAction};
 use crate::task::Task;
@@ -82,6 +83,17 @@ pub fn deliver_pending(task: &mut Task, context: &mut UContext, mut restart: boo
     }
 }
 
+/// With the target's mask in force, is there nothing to deliver? For calls that have no context of
+/// the kernel's to deliver to.
+pub fn settled(task: &mut Task) -> bool {
+    let wanted = real_mask(task.mask);
+    if task.kernel_mask != wanted && task.pending.load(Ordering::Acquire) == 0 {
+        sys::sigprocmask(sys::SIG_SETMASK, wanted);
+        task.kernel_mask = wanted;
+    }
+    task.pending.load(Ordering::Acquire) == 0
+}
+
 fn deliver_one(task: &mut Task, context: &mut UContext, signal: u32, restart: bool) {
     let info = task.info;
     let action = task.process().actions[signal as usize % 65];
@@ -144,7 +156,11 @@ pub fn is_own_timer(info: &SigInfo) -> bool {
 
 /// The task computes on while a signal waits: it is delivered where the task stands.
 pub fn interrupt(task: &mut Task, context: &mut UContext) {
-    if task.pending.load(Ordering::Acquire) == 0 || trap::in_shim(context.regs.rip) {
+    if task.pending.load(Ordering::Acquire) == 0 {
+        return;
+    }
+    if trap::in_shim(context.regs.rip) || patch::in_stub(context.regs.rip) {
+        hurry(task);
         return;
     }
     let regs = &context.regs;

@@ -46,6 +46,8 @@ pub struct Task {
     pub merged: bool,
     /// Nothing is recorded any more: calls go straight to the kernel.
     pub detached: bool,
+    /// A call from a rewritten site returned this, but a trap must deliver something first.
+    pub returns: Option<u64>,
     pub state: *mut Process,
     pub info: SigInfo,
     /// Blocked signals as the program sees them.

@@ -52,6 +52,9 @@ pub struct Run {
     /// Print nothing of our own.
     #[arg(short, long)]
     pub quiet: bool,
+    /// Let each system call trap: slower, and nothing of the program's code is rewritten.
+    #[arg(long)]
+    pub no_patch: bool,
     /// The command and its arguments.
     #[arg(required = true, last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -91,7 +91,7 @@ pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
     let mut writer = Writer::create(&run.output, &described).map_err(RecordError::Output)?;
     let session_len = RINGS + SLOTS_MAX as u64 * RING_SIZE;
     let session = Session::create(Mode::Record, net, session_len, session_len)?;
-    prepare(&session);
+    prepare(&session, !run.no_patch);
     outlive_signals();
     let child = start(&session, program)?;
     CHILD.store(child, Ordering::Relaxed);
@@ -110,10 +110,11 @@ pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
     Ok(exit_code(status))
 }
 
-fn prepare(session: &Session) {
+fn prepare(session: &Session, rewrites: bool) {
     let header = session.header_ptr();
     // SAFETY: nobody else is running yet.
     unsafe {
+        (*header).rewrites = u32::from(rewrites);
         (*header).stdout = Session::identify(1).unwrap_or_default();
         (*header).stderr = Session::identify(2).unwrap_or_default();
         (*header).owner.store(own_tid(), Ordering::SeqCst);

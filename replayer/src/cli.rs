@@ -55,6 +55,9 @@ pub struct Run {
     /// Print nothing of our own but errors.
     #[arg(short, long)]
     pub quiet: bool,
+    /// Let each system call trap, as `record --no-patch` does: slower, for checking.
+    #[arg(long)]
+    pub no_patch: bool,
     /// Exit with the recorded program's status when it was reproduced faithfully.
     #[arg(long)]
     pub propagate_exit: bool,

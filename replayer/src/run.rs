@@ -71,7 +71,7 @@ pub fn main(args: &Run) -> ExitCode {
         }
     };
     let started = Instant::now();
-    let outcome = enact(&mut reader, &layout, args.pace);
+    let outcome = enact(&mut reader, &layout, args);
     let took = started.elapsed();
     let end = reader.end().cloned();
     if let Some(to) = &args.report {
@@ -87,13 +87,15 @@ fn choose_net() -> Net {
     machine::choose_net(machine::requested_net().filter(|net| *net == Net::Seccomp))
 }
 
-fn enact(reader: &mut Reader, layout: &Layout, pace: Pace) -> Outcome {
+fn enact(reader: &mut Reader, layout: &Layout, args: &Run) -> Outcome {
+    let pace = args.pace;
     let session = &layout.session;
     let header = session.header_ptr();
     // SAFETY: nobody else is running yet.
     unsafe {
         (*header).replay_start_ns = machine::monotonic_ns();
         (*header).record_start_ns = reader.meta().mono_start_ns;
+        (*header).rewrites = u32::from(!args.no_patch);
         (*header).pace_num = pace.num;
         (*header).pace_den = pace.den.max(1);
     }

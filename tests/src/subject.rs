@@ -32,6 +32,7 @@ pub struct Subject {
     environment: Vec<(OsString, OsString)>,
     net: Net,
     quiet: bool,
+    unpatched: bool,
     verifies_itself: bool,
     ends: Option<Ending>,
     limit: Duration,
@@ -57,6 +58,7 @@ impl Subject {
             environment: Vec::new(),
             net: Net::Dispatch,
             quiet: true,
+            unpatched: false,
             verifies_itself: false,
             ends: None,
             limit: Duration::from_secs(120),
@@ -96,6 +98,13 @@ impl Subject {
     /// Records without `--quiet`, for tests of what `record` itself says.
     pub fn loud(mut self) -> Subject {
         self.quiet = false;
+        self
+    }
+
+    /// Records, and replays the second time, with every call trapping. The first replay rewrites sites
+    /// as it likes: what was recorded in one way must replay in the other.
+    pub fn unpatched(mut self) -> Subject {
+        self.unpatched = true;
         self
     }
 
@@ -146,6 +155,9 @@ impl Subject {
         command.arg("-o").arg(&trace);
         if self.quiet {
             command.arg("--quiet");
+        }
+        if self.unpatched {
+            command.arg("--no-patch");
         }
         command.arg("--").args(&self.words);
         if self.net == Net::Seccomp {
@@ -385,6 +397,9 @@ impl Replay {
     fn run(recording: Recording, way: Run, place: Place) -> Replay {
         let options: &[&str] = match way {
             Run::Judged => &["--quiet"],
+            Run::Propagated if recording.subject.unpatched => {
+                &["--quiet", "--propagate-exit", "--no-patch"]
+            }
             Run::Propagated => &["--quiet", "--propagate-exit"],
         };
         let replayed = recording.replay_command(options, recording.trace(), &place);

@@ -1,4 +1,5 @@
-//! Every guest, recorded and replayed, by Syscall User Dispatch and behind the seccomp filter.
+//! Every guest, recorded and replayed, by Syscall User Dispatch, behind the seccomp filter, and
+//! without any site rewritten.
 
 use reenact_tests::{guest, Net};
 
@@ -8,6 +9,10 @@ fn dispatched(name: &str) {
 
 fn filtered(name: &str) {
     guest(name).net(Net::Seccomp).is_faithful();
+}
+
+fn unpatched(name: &str) {
+    guest(name).unpatched().is_faithful();
 }
 
 include!(concat!(env!("OUT_DIR"), "/guests.rs"));

@@ -5,6 +5,7 @@
 pub mod frame;
 
 use core::arch::{asm, global_asm};
+use core::sync::atomic::AtomicU64;
 
 /// Enters the kernel.
 ///
@@ -130,6 +131,76 @@ global_asm!(
     "mov eax, 15",
     "syscall",
     "ud2",
+    // Where the stub of a rewritten call site leads: the number of the site is on the task's own stack,
+    // the target's stack pointer in PATCHED. Everything that `patched` may change is kept in a
+    // `PatchedFrame`, and all but the result (rax) and what the instruction itself changes (rcx, r11) is
+    // given back.
+    ".globl reenact_patched_entry",
+    ".type reenact_patched_entry, @function",
+    "reenact_patched_entry:",
+    ".cfi_startproc",
+    ".cfi_def_cfa rsp, 8",
+    "pushfq",
+    "cld",
+    "sub rsp, 560",
+    // The caller is the target: CFA is its stack pointer, at rsp + 416, its address at rsp + 424.
+    ".cfi_escape 0x0f, 0x04, 0x77, 0xa0, 0x03, 0x06",
+    ".cfi_escape 0x10, 0x10, 0x03, 0x77, 0xa8, 0x03",
+    "movaps [rsp], xmm0",
+    "movaps [rsp + 16], xmm1",
+    "movaps [rsp + 32], xmm2",
+    "movaps [rsp + 48], xmm3",
+    "movaps [rsp + 64], xmm4",
+    "movaps [rsp + 80], xmm5",
+    "movaps [rsp + 96], xmm6",
+    "movaps [rsp + 112], xmm7",
+    "movaps [rsp + 128], xmm8",
+    "movaps [rsp + 144], xmm9",
+    "movaps [rsp + 160], xmm10",
+    "movaps [rsp + 176], xmm11",
+    "movaps [rsp + 192], xmm12",
+    "movaps [rsp + 208], xmm13",
+    "movaps [rsp + 224], xmm14",
+    "movaps [rsp + 240], xmm15",
+    "mov [rsp + 296], r8",
+    "mov [rsp + 304], r9",
+    "mov [rsp + 312], r10",
+    "mov [rsp + 360], rdi",
+    "mov [rsp + 368], rsi",
+    "mov [rsp + 392], rdx",
+    "mov [rsp + 400], rax",
+    "mov rdi, rsp",
+    "call {patched}",
+    "movaps xmm0, [rsp]",
+    "movaps xmm1, [rsp + 16]",
+    "movaps xmm2, [rsp + 32]",
+    "movaps xmm3, [rsp + 48]",
+    "movaps xmm4, [rsp + 64]",
+    "movaps xmm5, [rsp + 80]",
+    "movaps xmm6, [rsp + 96]",
+    "movaps xmm7, [rsp + 112]",
+    "movaps xmm8, [rsp + 128]",
+    "movaps xmm9, [rsp + 144]",
+    "movaps xmm10, [rsp + 160]",
+    "movaps xmm11, [rsp + 176]",
+    "movaps xmm12, [rsp + 192]",
+    "movaps xmm13, [rsp + 208]",
+    "movaps xmm14, [rsp + 224]",
+    "movaps xmm15, [rsp + 240]",
+    "mov r8, [rsp + 296]",
+    "mov r9, [rsp + 304]",
+    "mov r10, [rsp + 312]",
+    "mov r11, [rsp + 320]",
+    "mov rdi, [rsp + 360]",
+    "mov rsi, [rsp + 368]",
+    "mov rdx, [rsp + 392]",
+    "mov rax, [rsp + 400]",
+    "mov rcx, [rsp + 408]",
+    "add rsp, 560",
+    "popfq",
+    "mov rsp, [rip + {state} + 0]",
+    "jmp [rip + {state} + 16]",
+    ".cfi_endproc",
     // clone(nr, args: *const [u64; 6], child_sp, function, argument) -> i64
     // The child starts in `function(argument)` on `child_sp`; the parent gets the kernel's result.
     ".globl reenact_clone",
@@ -170,7 +241,58 @@ global_asm!(
     "ud2",
     ".cfi_endproc",
     start = sym crate::start,
+    patched = sym crate::intercept::patched,
+    state = sym PATCHED,
 );
+
+/// What the stubs of rewritten sites and the code behind them share. One per address space is enough:
+/// of the tasks in it only the one that holds the turn runs code of the target.
+#[repr(C)]
+pub struct Patched {
+    /// The target's stack pointer.
+    pub rsp: AtomicU64,
+    /// The stack that a stub changes to: that of the running task.
+    pub stack: AtomicU64,
+    /// Where the target goes on.
+    pub resume: AtomicU64,
+    /// Address of the code that stubs jump to.
+    pub entry: AtomicU64,
+}
+
+pub static PATCHED: Patched = Patched {
+    rsp: AtomicU64::new(0),
+    stack: AtomicU64::new(0),
+    resume: AtomicU64::new(0),
+    entry: AtomicU64::new(0),
+};
+
+/// What `reenact_patched_entry` keeps on the task's stack.
+#[repr(C)]
+pub struct PatchedFrame {
+    pub vectors: [u128; 16],
+    /// Of which only what the entry stored is valid: r8 to r10, rdi, rsi, rdx and rax.
+    pub context: frame::UContext,
+    pub flags: u64,
+    pub site: u64,
+}
+
+const _: () = {
+    use core::mem::offset_of;
+    let regs = offset_of!(PatchedFrame, context) + offset_of!(frame::UContext, regs);
+    assert!(offset_of!(PatchedFrame, flags) == 560 && offset_of!(PatchedFrame, site) == 568);
+    assert!(regs + offset_of!(frame::Registers, r8) == 296);
+    assert!(regs + offset_of!(frame::Registers, r11) == 320);
+    assert!(regs + offset_of!(frame::Registers, rdi) == 360);
+    assert!(regs + offset_of!(frame::Registers, rdx) == 392);
+    assert!(regs + offset_of!(frame::Registers, rcx) == 408);
+    assert!(regs + offset_of!(frame::Registers, rsp) == 416);
+    assert!(offset_of!(Patched, resume) == 16);
+};
+
+/// The address that stubs jump to.
+pub fn patched_entry() -> u64 {
+    reenact_patched_entry as *const () as u64
+}
 
 extern "C" {
     pub fn reenact_restorer();
@@ -181,6 +303,7 @@ extern "C" {
     fn reenact_guest_copy(to: *mut u8, from: *const u8, len: usize) -> usize;
     fn reenact_guest_copy_at();
     fn reenact_guest_copy_end();
+    fn reenact_patched_entry();
     fn reenact_enter(sp: u64, ip: u64) -> !;
     fn reenact_on_stack(sp: u64, function: extern "C" fn(u64) -> !, argument: u64) -> !;
     fn reenact_sigreturn(frame: u64) -> !;

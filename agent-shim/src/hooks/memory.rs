@@ -11,6 +11,7 @@ use reenact_abi::syscalls::Hook;
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem::overlaps_shim;
 use crate::hooks::{contents, objects};
+use crate::intercept::patch::Code;
 use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
@@ -27,6 +28,7 @@ pub struct Mm {
     holes: [(u64, u64); HOLES],
     pub brk_start: u64,
     pub brk: u64,
+    pub code: Code,
 }
 
 const fn up(value: u64) -> u64 {
@@ -41,6 +43,7 @@ impl Mm {
         holes: [(0, 0); HOLES],
         brk_start: 0,
         brk: 0,
+        code: Code::EMPTY,
     };
 
     /// A free range of `len` bytes, a multiple of the page size.
@@ -108,6 +111,7 @@ pub fn record(cx: &mut Cx) -> Flow {
             let flow = cx.enter();
             if flow == Flow::Return(0) {
                 mm().give(args[0], up(args[1]));
+                mm().code.gone(args[0], up(args[1]));
             }
             flow
         }
@@ -115,7 +119,11 @@ pub fn record(cx: &mut Cx) -> Flow {
             if overlaps_shim(args[0], args[1]) {
                 return Flow::Return(Errno::ENOMEM.ret());
             }
-            cx.enter()
+            let flow = cx.enter();
+            if flow == Flow::Return(0) {
+                mm().code.protected(args[0], up(args[1]), args[2]);
+            }
+            flow
         }
         Hook::Mremap => record_mremap(cx),
         Hook::Madvise => {
@@ -232,6 +240,9 @@ fn record_mmap(cx: &mut Cx) -> Flow {
         objects::join(cx.task, fd as i32);
     }
     record::complete(cx.task, ret);
+    if let Ok(at) = result {
+        note_code(at, [addr, len, prot, flags, fd, offset]);
+    }
     if result.is_ok() {
         let shared = flags & sys::MAP_TYPE != sys::MAP_PRIVATE;
         if flags & sys::MAP_ANONYMOUS == 0 {
@@ -249,8 +260,20 @@ fn record_mmap(cx: &mut Cx) -> Flow {
     Flow::Completed(ret)
 }
 
+/// A mapping was made at `at`, with these arguments of mmap.
+fn note_code(at: u64, args: [u64; 6]) {
+    let [_, len, prot, flags, ..] = args;
+    let from_file = flags & sys::MAP_ANONYMOUS == 0 && flags & sys::MAP_TYPE == sys::MAP_PRIVATE;
+    if from_file {
+        mm().code.mapped(at, up(len), prot);
+    } else {
+        mm().code.gone(at, up(len));
+    }
+}
+
 /// A mapping of the loader's own, as an event of its own.
 pub fn record_loader_map(task: &mut Task, at: u64, args: [u64; 6]) {
+    note_code(at, args);
     let [_, len, _, flags, fd, offset] = args;
     record::open(
         task,
@@ -278,6 +301,10 @@ fn record_mremap(cx: &mut Cx) -> Flow {
     let [old, old_len, new_len, flags, new, _] = cx.call.args;
     if overlaps_shim(old, old_len) || (flags & MREMAP_FIXED != 0 && overlaps_shim(new, new_len)) {
         return Flow::Return(Errno::EINVAL.ret());
+    }
+    mm().code.gone(old, up(old_len));
+    if flags & MREMAP_FIXED != 0 {
+        mm().code.gone(new, up(new_len));
     }
     if flags & MREMAP_MAYMOVE == 0 || flags & MREMAP_FIXED != 0 {
         return cx.enter();
@@ -403,6 +430,10 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
                 };
                 // SAFETY: the target's own mappings.
                 execute(cx, header, unsafe { sys::call(number, with) });
+                match cx.row.hook {
+                    Hook::Munmap => mm().code.gone(args[0], up(args[1])),
+                    _ => mm().code.protected(args[0], up(args[1]), args[2]),
+                }
             }
             Flow::Completed(header.ret)
         }
@@ -420,6 +451,8 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
                         header.ret as u64,
                     ]
                 };
+                mm().code.gone(args[0], up(args[1]));
+                mm().code.gone(header.ret as u64, up(args[2]));
                 if overlaps_shim(header.ret as u64, args[2]) {
                     divergence::failed(cx.task, Reason::BadLog, header.ret as u64);
                 }
@@ -499,6 +532,7 @@ pub fn replay_map(task: &mut Task, header: &Header) {
         return;
     }
     let size = up(len);
+    note_code(at, header.args);
     let shared = if flags & sys::MAP_TYPE == sys::MAP_PRIVATE {
         sys::MAP_PRIVATE
     } else {

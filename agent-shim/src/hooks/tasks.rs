@@ -13,7 +13,7 @@ use reenact_abi::syscalls::Hook;
 use crate::arch::{self, frame::UContext};
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem;
-use crate::intercept::{net, trap};
+use crate::intercept::{net, patch, trap};
 use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
@@ -411,9 +411,12 @@ extern "C" fn start_sharing(_: u64) -> ! {
         flags: CLONE_VM,
     };
     first_steps(task, &child);
+    patch::running(task);
     // SAFETY: the context was prepared by the parent; the net is armed as the last thing.
     unsafe {
-        (*(at as *mut UContext)).mask = crate::signals::real_mask(task.mask);
+        let context = &mut *(at as *mut UContext);
+        context.mask = crate::signals::real_mask(task.mask);
+        context.regs.rip = patch::resume_at(context.regs.rip);
         arch::sigreturn(at)
     }
 }

@@ -2,4 +2,47 @@
 
 pub mod cpuid;
 pub mod net;
+pub mod patch;
 pub mod trap;
+
+use crate::arch::{PatchedFrame, PATCHED};
+use crate::dispatch::{self, After, Call};
+use crate::task::Task;
+use core::sync::atomic::Ordering;
+
+/// A call from a rewritten site, on the task's own stack.
+pub extern "C" fn patched(kept: &mut PatchedFrame) {
+    let stub = patch::stub_of_number(kept.site);
+    let rip = patch::logical(stub);
+    let regs = &mut kept.context.regs;
+    regs.rsp = PATCHED.rsp.load(Ordering::Relaxed);
+    regs.rip = rip;
+    // As the instruction leaves them.
+    (regs.rcx, regs.r11) = (rip, kept.flags);
+    regs.fpstate = 0;
+    let (nr, rsp) = (regs.rax, regs.rsp);
+    let call = Call {
+        nr: nr & 0xffff_ffff,
+        args: [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9],
+        rip,
+        rsp,
+    };
+    let task = Task::current();
+    let resume = match dispatch::from_patched(task, &mut kept.context, call) {
+        After::Done => patch::behind(stub),
+        After::Trap => {
+            kept.context.regs.rax = nr;
+            patch::trap(stub)
+        }
+        After::Deliver => {
+            task.returns = Some(kept.context.regs.rax);
+            // Any number will do: what is wanted is the kernel's frame.
+            kept.context.regs.rax = crate::nr::GETPID;
+            patch::trap(stub)
+        }
+    };
+    // Others may have had the turn meanwhile.
+    PATCHED.rsp.store(rsp, Ordering::Relaxed);
+    PATCHED.resume.store(resume, Ordering::Relaxed);
+    patch::running(task);
+}

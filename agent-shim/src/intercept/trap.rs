@@ -11,7 +11,7 @@ use reenact_abi::event::Kind;
 
 use crate::arch::{self, frame::SigInfo, frame::UContext};
 use crate::dispatch::{self, Call};
-use crate::intercept::{cpuid, net};
+use crate::intercept::{cpuid, net, patch};
 use crate::signals;
 use crate::sys::{self, SigAction};
 use crate::task::Task;
@@ -91,14 +91,34 @@ extern "C" fn on_sigsys(_signal: i32, info: *const SigInfo, context: *mut UConte
         return;
     }
     let task = Task::current();
-    let regs = &context.regs;
-    let call = Call {
-        nr: info.syscall() as u32 as u64,
-        args: [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9],
-        rip: regs.rip,
-        rsp: regs.rsp,
-    };
-    dispatch::call(task, context, call);
+    let nr = info.syscall() as u32 as u64;
+    let regs = &mut context.regs;
+    if let Some(stub) = patch::trapped_stub(regs.rip) {
+        // To everybody else the site's own instruction made this call.
+        regs.rip = patch::logical(stub);
+        (regs.rcx, regs.r11) = (regs.rip, regs.eflags);
+    } else {
+        patch::trapped(nr, regs.rip);
+    }
+    if let Some(ret) = task.returns.take() {
+        regs.rax = ret;
+        dispatch::deliver(task, context);
+    } else {
+        let call = Call {
+            nr,
+            args: [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9],
+            rip: regs.rip,
+            rsp: regs.rsp,
+        };
+        dispatch::call(task, context, call);
+    }
+    go_on(context);
+}
+
+/// The target is about to go on with this context.
+fn go_on(context: &mut UContext) {
+    context.regs.rip = patch::resume_at(context.regs.rip);
+    patch::running(Task::current());
 }
 
 extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut UContext) {
@@ -125,9 +145,11 @@ extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut UContext
     }
     let task = Task::current();
     if signal == SIGSEGV && info.code() == SI_KERNEL && instruction(task, context) {
+        patch::running(Task::current());
         return;
     }
     signals::fault(task, signal, info, context);
+    patch::running(Task::current());
 }
 
 extern "C" fn on_signal(signal: i32, info: *const SigInfo, context: *mut UContext) {
@@ -146,7 +168,8 @@ extern "C" fn on_signal(signal: i32, info: *const SigInfo, context: *mut UContex
     context.mask = !never_blocked();
     if let Some(abort) = arch::window_abort(context.regs.rip) {
         context.regs.rip = abort;
-    } else if !in_shim(context.regs.rip) {
+    } else {
+        // In the shim, too: the task may have looked for signals for the last time.
         signals::hurry(task);
     }
 }

@@ -16,7 +16,7 @@ use reenact_abi::{map, ABI_VERSION, BOOT_ENV};
 use crate::arch;
 use crate::guest_mem;
 use crate::hooks::{memory, tasks};
-use crate::intercept::{net, trap};
+use crate::intercept::{net, patch, trap};
 use crate::loader::program::{Format, SCRIPT_DEPTH_MAX};
 use crate::loader::stack::{Built, Initial, Wanted};
 use crate::say::Text;
@@ -285,6 +285,7 @@ fn complete_exec(task: &mut Task) {
 /// Arms what must be armed last, and jumps.
 fn enter(task: &mut Task, sp: u64, entry: u64) -> ! {
     let process = task.process();
+    patch::running(task);
     drop_kernel_mappings();
     sys::sigprocmask(sys::SIG_SETMASK, signals::real_mask(task.mask));
     net::allow_tsc(false);

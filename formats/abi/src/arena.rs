@@ -97,6 +97,9 @@ pub struct Session {
     /// A [`Net`].
     pub net: u32,
     pub state: AtomicU32,
+    /// 1: call sites that trap often are rewritten to jumps.
+    pub rewrites: u32,
+    pub reserved: u32,
     /// Bit 31 is set while nobody lives on the command's side: recording only. The low bits are the
     /// command's thread id while it lives; the kernel sets FUTEX_OWNER_DIED (bit 30) when it dies.
     pub owner: AtomicU32,

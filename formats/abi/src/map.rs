@@ -40,3 +40,23 @@ pub const PIE: u64 = 0x5555_5555_4000;
 
 /// Where `brk` starts.
 pub const BRK: u64 = 0x5600_0000_0000;
+
+/// Stubs of rewritten call sites. A jump reaches 2 GiB, so there is a range near each place where code
+/// lies: non-PIE executables, position-independent ones, and libraries.
+pub const STUBS: [u64; 3] = [HEAP_END - STUBS_SIZE, 0x5555_4000_0000, ARENA_END];
+pub const STUBS_SIZE: u64 = 1 << 20;
+
+/// Does a range touch memory that belongs to the shim?
+pub const fn is_ours(addr: u64, len: u64) -> bool {
+    let end = addr.saturating_add(len);
+    if len == 0 {
+        return false;
+    }
+    let mut ours = addr < SHIM_END && end > SHIM;
+    let mut at = 1;
+    while at < STUBS.len() {
+        ours |= addr < STUBS[at] + STUBS_SIZE && end > STUBS[at];
+        at += 1;
+    }
+    ours
+}

@@ -1,0 +1,454 @@
+//! Call sites that trap again and again are rewritten to a jump: an optimisation, and nothing else.
+//!
+//! A site is rewritten in one of two ways. `mov $nr, %eax` in front of the instruction becomes the
+//! jump, and the instruction stays as it is; or the instruction itself becomes the jump, together with
+//! what follows it, if that can be carried out elsewhere. The jump leads to a stub nearby, which
+//! changes to the task's own stack and enters `patched`. Whatever that cannot do (a signal frame is
+//! needed, a new task starts) is done by a system call instruction in the stub, which traps.
+//!
+//! What must already hold: the caller has its group's turn, so nobody else runs the code that is
+//! rewritten. What this never does: touch code that the program may write, shares with others, or did
+//! not map from a file; and show its own addresses: everywhere else a site is where it was.
+
+use core::sync::atomic::Ordering;
+
+use reenact_abi::map::{PAGE, STUBS, STUBS_SIZE};
+
+use crate::arch::{self, PATCHED};
+use crate::guest_mem;
+use crate::sys;
+use crate::task::{mm, session, Task, FRAMES_ROOM};
+
+/// A site is rewritten when it traps for this time: rewriting costs as much as a few traps.
+const WORTHWHILE: u32 = 4;
+
+/// Bytes of a stub, and where its parts begin.
+const STUB: u64 = 64;
+const TRAP: u64 = 33;
+const TAIL: u64 = 35;
+const LOGICAL: u64 = 56;
+const STUBS_PER_RANGE: u64 = STUBS_SIZE / STUB;
+
+const CODE_RANGES: usize = 192;
+const COUNTERS: usize = 256;
+const SITES: usize = 2048;
+
+/// What is known of an address space's code.
+pub struct Code {
+    /// Private, executable, unwritable mappings of files: start and end.
+    ranges: [(u64, u64); CODE_RANGES],
+    /// How often a site has trapped.
+    counters: [(u64, u32); COUNTERS],
+    /// Rewritten sites: the address behind the instruction, and the stub, hashed by the former. An
+    /// entry without a stub is one that was given up.
+    sites: [(u64, u64); SITES],
+    /// Stubs made in each range, and the first and last site that they stand for.
+    made: [u32; STUBS.len()],
+    spans: [(u64, u64); STUBS.len()],
+}
+
+impl Code {
+    pub const EMPTY: Code = Code {
+        ranges: [(0, 0); CODE_RANGES],
+        counters: [(0, 0); COUNTERS],
+        sites: [(0, 0); SITES],
+        made: [0; STUBS.len()],
+        spans: [(u64::MAX, 0); STUBS.len()],
+    };
+
+    /// A file was mapped privately.
+    pub fn mapped(&mut self, start: u64, len: u64, prot: u64) {
+        self.gone(start, len);
+        if is_code(prot) {
+            self.add((start, start + len));
+        }
+    }
+
+    /// What lies there may be executed, written, both or neither from now on.
+    pub fn protected(&mut self, start: u64, len: u64, prot: u64) {
+        if !is_code(prot) {
+            self.leave(start, start.saturating_add(len));
+        }
+    }
+
+    /// Whatever was there is there no more.
+    pub fn gone(&mut self, start: u64, len: u64) {
+        let end = start.saturating_add(len);
+        self.leave(start, end);
+        let rewritten = |span: &(u64, u64)| span.0 < end && span.1 > start;
+        if !self.spans.iter().any(rewritten) {
+            return;
+        }
+        for site in &mut self.sites {
+            if (start..end).contains(&site.0) {
+                site.1 = 0;
+            }
+        }
+        for counter in &mut self.counters {
+            if (start..end).contains(&counter.0) {
+                *counter = (0, 0);
+            }
+        }
+    }
+
+    fn add(&mut self, range: (u64, u64)) {
+        if let Some(free) = self.ranges.iter_mut().find(|range| range.1 == 0) {
+            *free = range;
+        }
+    }
+
+    /// Nothing between `start` and `end` is code that may be rewritten.
+    fn leave(&mut self, start: u64, end: u64) {
+        for index in 0..CODE_RANGES {
+            let (from, to) = self.ranges[index];
+            if from < end && to > start {
+                self.ranges[index] = (0, 0);
+                if from < start {
+                    self.add((from, start));
+                }
+                if to > end {
+                    self.add((end, to));
+                }
+            }
+        }
+    }
+
+    fn holds(&self, start: u64, end: u64) -> bool {
+        let within = |range: &(u64, u64)| range.0 <= start && end <= range.1;
+        self.ranges.iter().any(within)
+    }
+
+    /// Counts a trap; true when the site has earned a stub.
+    fn count(&mut self, rip: u64) -> bool {
+        let counter = &mut self.counters[(rip as usize >> 1) % COUNTERS];
+        if counter.0 != rip {
+            *counter = (rip, 0);
+        }
+        counter.1 = counter.1.saturating_add(1);
+        counter.1 == WORTHWHILE
+    }
+
+    /// The stub of a site; `None` when it has none.
+    fn stub(&self, rip: u64) -> Option<u64> {
+        for probe in 0..SITES {
+            match self.sites[hash(rip).wrapping_add(probe) % SITES] {
+                (0, _) => return None,
+                (at, stub) if at == rip => return (stub != 0).then_some(stub),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn remember(&mut self, rip: u64, stub: u64) -> bool {
+        for probe in 0..SITES / 2 {
+            let site = &mut self.sites[hash(rip).wrapping_add(probe) % SITES];
+            if site.0 == 0 || site.0 == rip {
+                *site = (rip, stub);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Room for a stub within reach of `site`.
+    fn place(&mut self, site: u64) -> Option<(u64, u64)> {
+        const REACH: u64 = (1 << 31) - STUBS_SIZE;
+        let range = STUBS.iter().position(|base| base.abs_diff(site) < REACH)?;
+        let number = u64::from(self.made[range]);
+        if number >= STUBS_PER_RANGE {
+            return None;
+        }
+        let at = STUBS[range] + number * STUB;
+        if at.is_multiple_of(PAGE) {
+            let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_FIXED_NOREPLACE;
+            let prot = sys::PROT_READ | sys::PROT_EXEC;
+            // SAFETY: NOREPLACE never touches an existing mapping.
+            let mapped = unsafe { sys::mmap(at, PAGE, prot, flags, -1, 0) };
+            if mapped != Ok(at) {
+                // An address that the kernel did not honour is of no use; nobody else has it.
+                if let Ok(other) = mapped {
+                    // SAFETY: mapped just now.
+                    let _ = unsafe { sys::munmap(other, PAGE) };
+                }
+                return None;
+            }
+        }
+        self.made[range] += 1;
+        let span = &mut self.spans[range];
+        *span = (span.0.min(site), span.1.max(site + 16));
+        Some((at, (range as u64) << 24 | number))
+    }
+}
+
+/// May code of this protection be rewritten? What the program may write it may also compare.
+fn is_code(prot: u64) -> bool {
+    prot & (sys::PROT_EXEC | sys::PROT_WRITE) == sys::PROT_EXEC
+}
+
+fn hash(rip: u64) -> usize {
+    (rip.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
+}
+
+/// Is this address in a stub?
+pub fn in_stub(rip: u64) -> bool {
+    STUBS
+        .iter()
+        .any(|base| (*base..*base + STUBS_SIZE).contains(&rip))
+}
+
+/// The stub of the site with that number.
+pub fn stub_of_number(number: u64) -> u64 {
+    STUBS[(number >> 24) as usize % STUBS.len()] + (number & 0xff_ffff) * STUB
+}
+
+/// The address behind the system call instruction that a stub stands for.
+pub fn logical(stub: u64) -> u64 {
+    guest_mem::get(stub + LOGICAL).unwrap_or(0)
+}
+
+/// Where the target goes on behind a call made by this stub, and where it makes the call by a trap.
+pub fn behind(stub: u64) -> u64 {
+    stub + TAIL
+}
+pub fn trap(stub: u64) -> u64 {
+    stub + TRAP
+}
+
+/// The stub whose trap was taken, if it was one: `rip` is what the kernel reported.
+pub fn trapped_stub(rip: u64) -> Option<u64> {
+    (in_stub(rip) && rip % STUB == TAIL).then_some(rip - TAIL)
+}
+
+/// Where a task must go on that is to go on at `rip`: instructions that became part of a jump are
+/// carried out in the stub.
+pub fn resume_at(rip: u64) -> u64 {
+    match mm().code.stub(rip) {
+        Some(stub) => behind(stub),
+        None => rip,
+    }
+}
+
+/// The task is about to run code of the target: stubs lead to its stack.
+pub fn running(task: &Task) {
+    let stack = task.stack_end() - FRAMES_ROOM;
+    PATCHED.stack.store(stack, Ordering::Relaxed);
+}
+
+/// A call trapped at `rip` (the address behind the instruction): rewrites the site if it is hot.
+pub fn trapped(nr: u64, rip: u64) {
+    let code = &mut mm().code;
+    if session().rewrites == 0 || !code.count(rip) || code.stub(rip).is_some() {
+        return;
+    }
+    let _ = rewrite(code, nr, rip);
+}
+
+/// What becomes a jump, and what of it is carried out in the stub behind the call.
+struct Window {
+    start: u64,
+    /// `mov $nr, %eax` stood in front.
+    loads: Option<u32>,
+    moved: [u8; 8],
+    moved_len: usize,
+}
+
+fn rewrite(code: &mut Code, nr: u64, rip: u64) -> Option<()> {
+    let call = rip - 2;
+    if !code.holds(call - 6, rip + 10) {
+        return None;
+    }
+    let mut bytes = [0u8; 18];
+    if guest_mem::read(call - 6, &mut bytes) != bytes.len() {
+        return None;
+    }
+    let window = window(&bytes, nr, call)?;
+    let (stub, number) = code.place(call)?;
+    let back = rip + window.moved_len as u64;
+    let image = image(stub, number, rip, back, &window)?;
+    let distance = i32::try_from(stub.wrapping_sub(window.start + 5) as i64).ok()?;
+    let mut jump = [0xe9, 0, 0, 0, 0];
+    jump[1..].copy_from_slice(&distance.to_le_bytes());
+    if !code.remember(rip, stub) {
+        return None;
+    }
+    PATCHED
+        .entry
+        .store(arch::patched_entry(), Ordering::Relaxed);
+    let done = store(stub, &image) && store(window.start, &jump);
+    if !done {
+        code.remember(rip, 0);
+    }
+    Some(())
+}
+
+/// `bytes` are the six bytes before the instruction, the instruction, and ten behind it.
+fn window(bytes: &[u8; 18], nr: u64, call: u64) -> Option<Window> {
+    const MOV_EAX: u8 = 0xb8;
+    if bytes[6..8] != [0x0f, 0x05] {
+        return None;
+    }
+    // A prefix in front would make it another instruction; that the number is the very one which
+    // trapped makes it all but certain that these five bytes are one.
+    let number = u32::from_le_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]);
+    let prefixed = matches!(bytes[0], 0x40..=0x4f | 0x66 | 0x0f);
+    if bytes[1] == MOV_EAX && !prefixed && u64::from(number) == nr {
+        return Some(Window {
+            start: call - 5,
+            loads: Some(number),
+            moved: [0; 8],
+            moved_len: 0,
+        });
+    }
+    let behind = &bytes[8..];
+    let moved_len = match behind {
+        // cmp $-4096 or $-4095, %rax: how C libraries and Go look for an error.
+        [0x48, 0x3d, 0x00 | 0x01, 0xf0, 0xff, 0xff, ..] => 6,
+        // ret, and nothing but padding up to the next function.
+        [0xc3, 0x90 | 0xcc | 0x66 | 0x0f, second, ..] if *second != 0x05 => 1,
+        _ => return None,
+    };
+    let mut moved = [0; 8];
+    moved[..moved_len].copy_from_slice(&behind[..moved_len]);
+    Some(Window {
+        start: call,
+        loads: None,
+        moved,
+        moved_len,
+    })
+}
+
+/// The stub's bytes.
+fn image(stub: u64, number: u64, rip: u64, back: u64, window: &Window) -> Option<[u8; 64]> {
+    let mut image = [0xccu8; STUB as usize];
+    let low = |at: u64| u32::try_from(at).ok().map(u32::to_le_bytes);
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        image[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    match window.loads {
+        Some(nr) => {
+            put(&[0xb8]);
+            put(&nr.to_le_bytes());
+        }
+        None => put(&[0x0f, 0x1f, 0x44, 0x00, 0x00]),
+    }
+    // mov %rsp, PATCHED.rsp; mov PATCHED.stack, %rsp; push $number; jmp *PATCHED.entry
+    put(&[0x48, 0x89, 0x24, 0x25]);
+    put(&low(PATCHED.rsp.as_ptr() as u64)?);
+    put(&[0x48, 0x8b, 0x24, 0x25]);
+    put(&low(PATCHED.stack.as_ptr() as u64)?);
+    put(&[0x68]);
+    put(&(number as u32).to_le_bytes());
+    put(&[0xff, 0x24, 0x25]);
+    put(&low(PATCHED.entry.as_ptr() as u64)?);
+    put(&[0x0f, 0x05]);
+    put(&window.moved[..window.moved_len]);
+    let jump_end = stub + TAIL + window.moved_len as u64 + 5;
+    let distance = i32::try_from(back.wrapping_sub(jump_end) as i64).ok()?;
+    put(&[0xe9]);
+    put(&distance.to_le_bytes());
+    image[LOGICAL as usize..].copy_from_slice(&rip.to_le_bytes());
+    Some(image)
+}
+
+/// Writes code.
+fn store(at: u64, bytes: &[u8]) -> bool {
+    let first = at & !(PAGE - 1);
+    let len = (at + bytes.len() as u64).next_multiple_of(PAGE) - first;
+    let writable = sys::PROT_READ | sys::PROT_WRITE;
+    // SAFETY: pages of code that only this task could run now; they are given back as they were.
+    unsafe {
+        if sys::mprotect(first, len, writable).is_err() {
+            return false;
+        }
+        let left = arch::copy(at, bytes.as_ptr() as u64, bytes.len());
+        let _ = sys::mprotect(first, len, sys::PROT_READ | sys::PROT_EXEC);
+        left == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: u64 = 0x1000;
+
+    fn bytes(before: [u8; 6], behind: [u8; 10]) -> [u8; 18] {
+        let mut all = [0; 18];
+        all[..6].copy_from_slice(&before);
+        all[6..8].copy_from_slice(&[0x0f, 0x05]);
+        all[8..].copy_from_slice(&behind);
+        all
+    }
+
+    const NOPS: [u8; 10] = [0x90; 10];
+    const COMPARES: [u8; 10] = [0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff, 0x77, 1, 0xc3, 0];
+
+    #[test]
+    fn a_loaded_number_becomes_the_jump_when_it_is_the_number_of_the_call() {
+        let code = bytes([0xc3, 0xb8, 39, 0, 0, 0], NOPS);
+        let window = window(&code, 39, CALL).unwrap();
+        assert_eq!((window.start, window.loads), (CALL - 5, Some(39)));
+        assert!(super::window(&code, 40, CALL).is_none());
+    }
+
+    #[test]
+    fn a_load_of_another_register_is_none_of_eax() {
+        let code = bytes([0x41, 0xb8, 39, 0, 0, 0], NOPS);
+        assert!(window(&code, 39, CALL).is_none());
+    }
+
+    #[test]
+    fn a_comparison_behind_the_call_moves_into_the_stub() {
+        let window = window(&bytes([0x90; 6], COMPARES), 1, CALL).unwrap();
+        assert_eq!((window.start, window.moved_len), (CALL, 6));
+        assert_eq!(window.moved[..6], COMPARES[..6]);
+    }
+
+    #[test]
+    fn what_is_not_understood_stays() {
+        assert!(window(&bytes([0x90; 6], [0x89; 10]), 1, CALL).is_none());
+        assert!(window(&bytes([0x90; 6], NOPS), 1, CALL).is_none());
+    }
+
+    #[test]
+    fn a_stub_holds_its_parts_where_others_look_for_them() {
+        let window = window(&bytes([0x90; 6], COMPARES), 1, CALL).unwrap();
+        let Some(image) = image(0x7ff0_0000_0040, 1, CALL + 2, CALL + 8, &window) else {
+            // The test's own statics lie too high for a stub; the shim's do not.
+            return;
+        };
+        assert_eq!(image[TRAP as usize..TAIL as usize], [0x0f, 0x05]);
+        assert_eq!(image[LOGICAL as usize..], (CALL + 2).to_le_bytes());
+    }
+
+    #[test]
+    fn code_that_goes_takes_its_sites_along() {
+        let mut code = Code::EMPTY;
+        code.mapped(0x1000, 0x2000, sys::PROT_READ | sys::PROT_EXEC);
+        assert!(code.holds(0x1000, 0x3000));
+        assert!(code.remember(0x1100, 0x40));
+        assert_eq!(code.stub(0x1100), Some(0x40));
+        code.spans[0] = (0x1100, 0x1110);
+        code.gone(0x2000, 0x1000);
+        assert!(code.holds(0x1000, 0x2000) && !code.holds(0x1000, 0x2001));
+        code.protected(0x1800, 0x100, sys::PROT_READ | sys::PROT_WRITE);
+        assert!(code.holds(0x1900, 0x2000) && !code.holds(0x1700, 0x1900));
+        assert_eq!(code.stub(0x1100), Some(0x40));
+        code.gone(0, 0x10000);
+        assert_eq!(code.stub(0x1100), None);
+    }
+
+    #[test]
+    fn writable_code_is_left_alone() {
+        let mut code = Code::EMPTY;
+        code.mapped(
+            0x1000,
+            0x1000,
+            sys::PROT_READ | sys::PROT_EXEC | sys::PROT_WRITE,
+        );
+        assert!(!code.holds(0x1000, 0x1100));
+    }
+}
