@@ -8,7 +8,8 @@ use reenact_abi::syscalls::{Blocks, Class};
 
 use crate::arch::{self, frame::SigInfo, NOT_ENTERED};
 use crate::dispatch::{After, Cx, Flow};
-use crate::sys::{self, Errno};
+use crate::intercept::clock;
+use crate::sys::Errno;
 use crate::task::{session, Task};
 use crate::{hooks, inputs, outputs, ring, signals, turns};
 
@@ -122,7 +123,7 @@ pub fn complete(task: &mut Task, ret: i64) {
         return;
     }
     let (group, order) = turns::next_order(task);
-    let time_ns = sys::monotonic_ns();
+    let time_ns = clock::monotonic_ns();
     let header = ring::header(task);
     header.group = group;
     header.order = order;
@@ -142,7 +143,7 @@ pub fn open(task: &mut Task, mut header: Header) {
         return;
     }
     (header.group, header.order) = turns::next_order(task);
-    header.time_ns = sys::monotonic_ns();
+    header.time_ns = clock::monotonic_ns();
     ring::begin(task, &header);
 }
 

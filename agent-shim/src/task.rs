@@ -48,6 +48,8 @@ pub struct Task {
     pub detached: bool,
     /// A call from a rewritten site returned this, but a trap must deliver something first.
     pub returns: Option<u64>,
+    /// The cycle counter traps in this task.
+    pub clocks_trap: bool,
     pub state: *mut Process,
     pub info: SigInfo,
     /// Blocked signals as the program sees them.

@@ -42,6 +42,25 @@ pub fn net_name(net: Net) -> &'static str {
     }
 }
 
+/// Pages of data that the kernel maps in front of its vDSO, the same in every process; 0: not known.
+pub fn vdso_data_pages() -> u32 {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut start = None;
+    for line in maps.lines() {
+        let Some((range, rest)) = line.split_once(' ') else {
+            continue;
+        };
+        let at = range.split('-').next().unwrap_or_default();
+        let at = u64::from_str_radix(at, 16).unwrap_or(0);
+        if rest.ends_with("[vvar]") {
+            start = start.or(Some(at));
+        } else if rest.ends_with("[vdso]") {
+            return start.map_or(0, |start| ((at - start) / 4096) as u32);
+        }
+    }
+    0
+}
+
 /// Random bytes of the kernel's.
 pub fn uuid() -> [u8; 16] {
     let mut bytes = [0u8; 16];
@@ -52,7 +71,7 @@ pub fn uuid() -> [u8; 16] {
     bytes
 }
 
-pub fn collect(argv: &[OsString], net: Net) -> Meta {
+pub fn collect(argv: &[OsString], net: Net, patched: bool) -> Meta {
     Meta {
         uuid: uuid(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -69,7 +88,7 @@ pub fn collect(argv: &[OsString], net: Net) -> Meta {
         wall_start_ns: wall_ns(),
         mono_start_ns: machine::monotonic_ns(),
         net: net_name(net).to_owned(),
-        patched: false,
+        patched,
         root_process: 1,
         stdout: describe(1),
         stderr: describe(2),

@@ -87,7 +87,7 @@ fn outlive_signals() {
 pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
     let program = command::find(&run.command)?;
     let net = machine::choose_net(machine::requested_net());
-    let described = meta::collect(&run.command, net);
+    let described = meta::collect(&run.command, net, !run.no_patch);
     let mut writer = Writer::create(&run.output, &described).map_err(RecordError::Output)?;
     let session_len = RINGS + SLOTS_MAX as u64 * RING_SIZE;
     let session = Session::create(Mode::Record, net, session_len, session_len)?;
@@ -115,6 +115,8 @@ fn prepare(session: &Session, rewrites: bool) {
     // SAFETY: nobody else is running yet.
     unsafe {
         (*header).rewrites = u32::from(rewrites);
+        // Without rewriting, the cycle counter traps, and the vDSO cannot be used.
+        (*header).vdso_data_pages = if rewrites { meta::vdso_data_pages() } else { 0 };
         (*header).stdout = Session::identify(1).unwrap_or_default();
         (*header).stderr = Session::identify(2).unwrap_or_default();
         (*header).owner.store(own_tid(), Ordering::SeqCst);

@@ -26,31 +26,33 @@ fn entry(index: usize) -> &'static ContentEntry {
 }
 
 /// Adds to the current event what a mapping of `len` bytes at `offset` of `fd` holds.
-pub fn attach(task: &mut Task, fd: i32, offset: u64, len: u64) {
+/// The bytes of it, and the number of the content if the mapping shows a whole file from `offset` on.
+pub fn attach(task: &mut Task, fd: i32, offset: u64, len: u64) -> Option<(u64, u64)> {
     if task.detached {
-        return;
+        return None;
     }
-    let Ok(stat) = sys::fstat(fd) else { return };
+    let stat = sys::fstat(fd).ok()?;
     if stat.mode & sys::S_IFMT == sys::S_IFCHR {
         // /dev/zero and what works like it: content number 0 is all zeroes.
         ring::reference(task, Role::Content, 0, len, 0);
-        return;
+        return None;
     }
     if stat.mode & sys::S_IFMT != sys::S_IFREG {
-        return;
+        return None;
     }
     let size = stat.size.max(0) as u64;
     let held = size.saturating_sub(offset).min(len);
     if held == 0 {
-        return;
+        return None;
     }
     if size > WHOLE_MAX {
         let content = send(task, fd, offset, held);
         ring::reference(task, Role::Content, 0, held, content);
-        return;
+        return None;
     }
     let content = whole(task, fd, &stat, size);
     ring::reference(task, Role::Content, offset, held, content);
+    Some((held, content))
 }
 
 /// The content number of a whole file, sent now unless it is in the trace already.

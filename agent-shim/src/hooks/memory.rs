@@ -11,6 +11,7 @@ use reenact_abi::syscalls::Hook;
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem::overlaps_shim;
 use crate::hooks::{contents, objects};
+use crate::intercept::clock;
 use crate::intercept::patch::Code;
 use crate::log;
 use crate::nr;
@@ -121,7 +122,7 @@ pub fn record(cx: &mut Cx) -> Flow {
             }
             let flow = cx.enter();
             if flow == Flow::Return(0) {
-                mm().code.protected(args[0], up(args[1]), args[2]);
+                note_protection(args);
             }
             flow
         }
@@ -251,7 +252,10 @@ fn record_mmap(cx: &mut Cx) -> Flow {
                 .flatten()
             {
                 Some(object) => objects::attach(cx.task, fd as i32, object, offset, up(len)),
-                None => contents::attach(cx.task, fd as i32, offset, up(len)),
+                None => {
+                    let held = contents::attach(cx.task, fd as i32, offset, up(len));
+                    note_counters(ret as u64, prot, flags, offset, held);
+                }
             }
         } else if shared {
             cx.task.process().shares_memory = true;
@@ -261,20 +265,47 @@ fn record_mmap(cx: &mut Cx) -> Flow {
 }
 
 /// A mapping was made at `at`, with these arguments of mmap.
-fn note_code(at: u64, args: [u64; 6]) {
+pub fn note_code(at: u64, args: [u64; 6]) {
     let [_, len, prot, flags, ..] = args;
     let from_file = flags & sys::MAP_ANONYMOUS == 0 && flags & sys::MAP_TYPE == sys::MAP_PRIVATE;
     if from_file {
         mm().code.mapped(at, up(len), prot);
     } else {
         mm().code.gone(at, up(len));
+        if prot & sys::PROT_EXEC != 0 {
+            clock::distrust();
+        }
+    }
+}
+
+/// mprotect succeeded: code that was not mapped as such may be anything.
+fn note_protection(args: [u64; 6]) {
+    let [at, len, prot, ..] = args;
+    if prot & sys::PROT_EXEC != 0 && !mm().code.holds(at, at + up(len)) {
+        clock::distrust();
+    }
+    mm().code.protected(at, up(len), prot);
+}
+
+/// The same, once it is known what the mapping holds: code may read the cycle counter.
+pub fn note_counters(at: u64, prot: u64, flags: u64, offset: u64, held: Option<(u64, u64)>) {
+    if prot & sys::PROT_EXEC == 0 {
+        return;
+    }
+    match held {
+        Some((len, content))
+            if prot & sys::PROT_WRITE == 0 && flags & sys::MAP_TYPE == sys::MAP_PRIVATE =>
+        {
+            clock::code_mapped(at, len, offset, content);
+        }
+        _ => clock::distrust(),
     }
 }
 
 /// A mapping of the loader's own, as an event of its own.
 pub fn record_loader_map(task: &mut Task, at: u64, args: [u64; 6]) {
     note_code(at, args);
-    let [_, len, _, flags, fd, offset] = args;
+    let [_, len, prot, flags, fd, offset] = args;
     record::open(
         task,
         Header {
@@ -285,7 +316,8 @@ pub fn record_loader_map(task: &mut Task, at: u64, args: [u64; 6]) {
         },
     );
     if flags & sys::MAP_ANONYMOUS == 0 {
-        contents::attach(task, fd as i32, offset, up(len));
+        let held = contents::attach(task, fd as i32, offset, up(len));
+        note_counters(at, prot, flags, offset, held);
     }
     ring::finish(task);
 }
@@ -432,7 +464,7 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
                 execute(cx, header, unsafe { sys::call(number, with) });
                 match cx.row.hook {
                     Hook::Munmap => mm().code.gone(args[0], up(args[1])),
-                    _ => mm().code.protected(args[0], up(args[1]), args[2]),
+                    _ => note_protection(args),
                 }
             }
             Flow::Completed(header.ret)

@@ -7,6 +7,7 @@ use reenact_abi::syscalls::Hook;
 use crate::dispatch::{Cx, Flow};
 use crate::replay;
 
+pub mod clocks;
 pub mod contents;
 pub mod exec;
 pub mod files;
@@ -64,6 +65,7 @@ pub fn record(cx: &mut Cx) -> Flow {
         | Hook::PathExe => files::record(cx),
         Hook::Write | Hook::Transfer => output::record(cx),
         Hook::Truncate => objects::record(cx),
+        Hook::Clock => clocks::record(cx),
         Hook::Socketpair | Hook::Pipe | Hook::Accept | Hook::Connect | Hook::Bind => {
             sockets::record(cx)
         }
@@ -156,6 +158,7 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
         | Hook::ProcessVm
         | Hook::Rlimit
         | Hook::Select
+        | Hook::Clock
         | Hook::ByRequest => emulated(cx, header),
     }
 }

@@ -365,6 +365,7 @@ fn prepare_sharing(
     new.number = child.number;
     new.mask = parent.mask;
     new.detached = parent.detached;
+    new.clocks_trap = parent.clocks_trap;
     new.clear_child_tid = child.clear_tid;
     if request.flags & CLONE_VFORK != 0 {
         // Without its own stack it goes on with the parent's signal stack, as natively.

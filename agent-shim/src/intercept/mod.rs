@@ -1,6 +1,8 @@
 //! Catching what the target does: system calls (the net), faults, RDTSC and CPUID.
 
+pub mod clock;
 pub mod cpuid;
+pub mod decode;
 pub mod net;
 pub mod patch;
 pub mod trap;

@@ -16,6 +16,7 @@ use reenact_abi::map::{PAGE, STUBS, STUBS_SIZE};
 
 use crate::arch::{self, PATCHED};
 use crate::guest_mem;
+use crate::intercept::clock;
 use crate::sys;
 use crate::task::{mm, session, Task, FRAMES_ROOM};
 
@@ -32,6 +33,7 @@ const STUBS_PER_RANGE: u64 = STUBS_SIZE / STUB;
 const CODE_RANGES: usize = 192;
 const COUNTERS: usize = 256;
 const SITES: usize = 2048;
+const COUNTER_READS: usize = 256;
 
 /// What is known of an address space's code.
 pub struct Code {
@@ -45,6 +47,10 @@ pub struct Code {
     /// Stubs made in each range, and the first and last site that they stand for.
     made: [u32; STUBS.len()],
     spans: [(u64, u64); STUBS.len()],
+    /// Where reads of the cycle counter were hidden.
+    hidden: [u64; COUNTER_READS],
+    /// Not all of them could be: the counter traps.
+    pub clocks_trap: bool,
 }
 
 impl Code {
@@ -54,6 +60,8 @@ impl Code {
         sites: [(0, 0); SITES],
         made: [0; STUBS.len()],
         spans: [(u64::MAX, 0); STUBS.len()],
+        hidden: [0; COUNTER_READS],
+        clocks_trap: false,
     };
 
     /// A file was mapped privately.
@@ -75,6 +83,12 @@ impl Code {
     pub fn gone(&mut self, start: u64, len: u64) {
         let end = start.saturating_add(len);
         self.leave(start, end);
+        clock::gone(start, end);
+        for hidden in &mut self.hidden {
+            if (start..end).contains(hidden) {
+                *hidden = 0;
+            }
+        }
         let rewritten = |span: &(u64, u64)| span.0 < end && span.1 > start;
         if !self.spans.iter().any(rewritten) {
             return;
@@ -113,7 +127,7 @@ impl Code {
         }
     }
 
-    fn holds(&self, start: u64, end: u64) -> bool {
+    pub fn holds(&self, start: u64, end: u64) -> bool {
         let within = |range: &(u64, u64)| range.0 <= start && end <= range.1;
         self.ranges.iter().any(within)
     }
@@ -230,7 +244,8 @@ pub fn resume_at(rip: u64) -> u64 {
 }
 
 /// The task is about to run code of the target: stubs lead to its stack.
-pub fn running(task: &Task) {
+pub fn running(task: &mut Task) {
+    clock::check(task);
     let stack = task.stack_end() - FRAMES_ROOM;
     PATCHED.stack.store(stack, Ordering::Relaxed);
 }
@@ -353,19 +368,85 @@ fn image(stub: u64, number: u64, rip: u64, back: u64, window: &Window) -> Option
     Some(image)
 }
 
-/// Writes code.
-fn store(at: u64, bytes: &[u8]) -> bool {
-    let first = at & !(PAGE - 1);
-    let len = (at + bytes.len() as u64).next_multiple_of(PAGE) - first;
-    let writable = sys::PROT_READ | sys::PROT_WRITE;
-    // SAFETY: pages of code that only this task could run now; they are given back as they were.
-    unsafe {
-        if sys::mprotect(first, len, writable).is_err() {
+/// What stands in place of RDTSC and of RDTSCP: each faults as an unknown instruction.
+const HIDDEN_RDTSC: [u8; 2] = [0x0f, 0x0b];
+const HIDDEN_RDTSCP: [u8; 3] = [0x06, 0x01, 0xf9];
+
+/// Replaces the reads of the cycle counter at these ascending offsets from `base`; false when one of
+/// them could not be.
+pub fn hide_counters(base: u64, offsets: &[u32]) -> bool {
+    /// Sites this near each other are made writable together.
+    const NEAR: u32 = 16 * PAGE as u32;
+    let mut rest = offsets;
+    while let Some(first) = rest.first() {
+        let together = rest.iter().take_while(|at| **at - first < NEAR).count();
+        let (now, later) = rest.split_at(together);
+        let (from, to) = (
+            base + u64::from(*first),
+            base + u64::from(now[together - 1]) + 3,
+        );
+        let hidden = while_writable(from, to, || {
+            now.iter().all(|at| hide_counter(base + u64::from(*at)))
+        });
+        if !hidden {
             return false;
         }
-        let left = arch::copy(at, bytes.as_ptr() as u64, bytes.len());
-        let _ = sys::mprotect(first, len, sys::PROT_READ | sys::PROT_EXEC);
-        left == 0
+        rest = later;
+    }
+    true
+}
+
+fn hide_counter(at: u64) -> bool {
+    let Some(free) = mm().code.hidden.iter_mut().find(|hidden| **hidden == 0) else {
+        return false;
+    };
+    let mut code = [0u8; 3];
+    guest_mem::read(at, &mut code);
+    let stored = match code {
+        [0x0f, 0x31, _] => guest_mem::write(at, &HIDDEN_RDTSC) == HIDDEN_RDTSC.len(),
+        [0x0f, 0x01, 0xf9] => guest_mem::write(at, &HIDDEN_RDTSCP) == HIDDEN_RDTSCP.len(),
+        _ => false,
+    };
+    if stored {
+        *free = at;
+    }
+    stored
+}
+
+/// Bytes of the read of the cycle counter that was hidden at `rip`.
+pub fn hidden_counter(rip: u64) -> Option<u64> {
+    if !mm().code.hidden.contains(&rip) {
+        return None;
+    }
+    let mut code = [0u8; 3];
+    guest_mem::read(rip, &mut code);
+    if code == HIDDEN_RDTSCP {
+        Some(3)
+    } else {
+        (code[..2] == HIDDEN_RDTSC).then_some(2)
+    }
+}
+
+/// Writes code.
+fn store(at: u64, bytes: &[u8]) -> bool {
+    while_writable(at, at + bytes.len() as u64, || {
+        // SAFETY: code of the target's, or a stub; a fault ends the copy.
+        unsafe { arch::copy(at, bytes.as_ptr() as u64, bytes.len()) == 0 }
+    })
+}
+
+/// Makes pages of code writable while `change` runs. Nobody can run them then: the caller's group
+/// waits for its turn.
+fn while_writable(from: u64, to: u64, change: impl FnOnce() -> bool) -> bool {
+    let first = from & !(PAGE - 1);
+    let len = to.next_multiple_of(PAGE) - first;
+    // SAFETY: pages of code that are given back as they were.
+    unsafe {
+        if sys::mprotect(first, len, sys::PROT_READ | sys::PROT_WRITE).is_err() {
+            return false;
+        }
+        let changed = change();
+        sys::mprotect(first, len, sys::PROT_READ | sys::PROT_EXEC).is_ok() && changed
     }
 }
 

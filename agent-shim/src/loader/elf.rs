@@ -314,7 +314,9 @@ fn map_segment(
                     ..Default::default()
                 },
             );
-            crate::hooks::contents::attach(task, fd, offset, up(len));
+            let held = crate::hooks::contents::attach(task, fd, offset, up(len));
+            memory::note_code(page, args);
+            memory::note_counters(page, prot, sys::MAP_PRIVATE, offset, held);
             if tail != 0 {
                 ring::part(task, Role::Output, file_end, file_end, tail, 0);
             }

@@ -16,7 +16,7 @@ use reenact_abi::{map, ABI_VERSION, BOOT_ENV};
 use crate::arch;
 use crate::guest_mem;
 use crate::hooks::{memory, tasks};
-use crate::intercept::{net, patch, trap};
+use crate::intercept::{clock, net, patch, trap};
 use crate::loader::program::{Format, SCRIPT_DEPTH_MAX};
 use crate::loader::stack::{Built, Initial, Wanted};
 use crate::say::Text;
@@ -196,6 +196,7 @@ fn set_carried(task: &Task, carried: [u64; 4]) {
 }
 
 fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
+    let vdso = clock::adopt(launch.initial.aux(stack::AT_SYSINFO_EHDR).unwrap_or(0));
     tasks::register(task);
     if ring::map_ring(task).is_err() {
         warn!("reenact: no room for the event ring; this process runs unrecorded");
@@ -260,7 +261,7 @@ fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
             if fresh && net::install(task.process().net).is_err() {
                 warn!("reenact: the kernel refuses a seccomp filter; the program runs unrecorded");
             }
-            enter(task, built.0.sp, entry)
+            enter(task, built.0.sp, entry, vdso)
         }
         Err(errno) => {
             let path = core::str::from_utf8(&launch.path[..launch.path_len]).unwrap_or("?");
@@ -283,12 +284,12 @@ fn complete_exec(task: &mut Task) {
 }
 
 /// Arms what must be armed last, and jumps.
-fn enter(task: &mut Task, sp: u64, entry: u64) -> ! {
+fn enter(task: &mut Task, sp: u64, entry: u64, vdso: Option<(u64, u64)>) -> ! {
     let process = task.process();
     patch::running(task);
-    drop_kernel_mappings();
+    drop_kernel_mappings(vdso);
     sys::sigprocmask(sys::SIG_SETMASK, signals::real_mask(task.mask));
-    net::allow_tsc(false);
+    clock::begin(task);
     net::trap_cpuid(true);
     if net::arm(process.net).is_err() {
         warn!("reenact: the kernel refuses to catch system calls; the program runs unrecorded");
@@ -524,11 +525,21 @@ fn detach_from_file() -> bool {
     true
 }
 
-/// The kernel's stack and vDSO lie above everything of the target (see the address map).
-fn drop_kernel_mappings() {
+/// The kernel's stack and vDSO lie above everything of the target (see the address map). The vDSO stays
+/// if the shim uses it.
+fn drop_kernel_mappings(vdso: Option<(u64, u64)>) {
     const TASK_END: u64 = 0x7fff_ffff_f000;
+    // Some kernels put it beside the stack, others among the libraries.
+    let (from, to) = vdso
+        .filter(|(from, to)| *from > map::STACK_TOP && *to < TASK_END)
+        .unwrap_or((TASK_END, TASK_END));
     // SAFETY: nothing of ours or of the target lives there; the launch data has been used.
-    let _ = unsafe { sys::munmap(map::STACK_TOP, TASK_END - map::STACK_TOP) };
+    unsafe {
+        let _ = sys::munmap(map::STACK_TOP, from - map::STACK_TOP);
+        if to < TASK_END {
+            let _ = sys::munmap(to, TASK_END - to);
+        }
+    }
 }
 
 fn replay_image(task: &mut Task) -> ! {
@@ -609,5 +620,5 @@ fn replay_entry(task: &mut Task, header: &Header) -> ! {
     });
     // SAFETY: the kernel reads the name.
     unsafe { sys::call(nr::PRCTL, [15, name.as_ptr() as u64]) };
-    enter(task, header.rsp, header.rip)
+    enter(task, header.rsp, header.rip, None)
 }

@@ -9,6 +9,7 @@
 //! CONTENTS  [ContentEntry; CONTENTS_MAX]  recording: file contents already in the trace
 //! INODES    [InodeEntry; INODES_MAX]      shared mappings by inode
 //! CPUIDS    [CpuidEntry; CPUIDS_MAX]      recording: what CPUID answered
+//! CLOCKS    [ClockEntry; CLOCKS_MAX]      recording: where code reads the cycle counter
 //! RINGS     [u8; RING_SIZE] per slot      recording only
 //! LOG       streams and contents          replay only, laid out by the replayer
 //! ```
@@ -28,6 +29,9 @@ pub const GROUPS_MAX: usize = 4096;
 pub const CONTENTS_MAX: usize = 16384;
 pub const INODES_MAX: usize = 1024;
 pub const CPUIDS_MAX: usize = 512;
+pub const CLOCKS_MAX: usize = 4096;
+/// Reads of the cycle counter in one mapping of a file; more are not remembered.
+pub const CLOCK_SITES_MAX: usize = 64;
 
 /// Bytes of event records that a task may be ahead of the recorder. A power of two.
 pub const RING_SIZE: u64 = 64 * 1024;
@@ -39,9 +43,10 @@ pub const GROUPS: u64 = SLOTS + (SLOTS_MAX * core::mem::size_of::<Slot>()) as u6
 pub const CONTENTS: u64 = GROUPS + (GROUPS_MAX * core::mem::size_of::<Group>()) as u64;
 pub const INODES: u64 = CONTENTS + (CONTENTS_MAX * core::mem::size_of::<ContentEntry>()) as u64;
 pub const CPUIDS: u64 = INODES + (INODES_MAX * core::mem::size_of::<InodeEntry>()) as u64;
+pub const CLOCKS: u64 = CPUIDS + (CPUIDS_MAX * core::mem::size_of::<CpuidEntry>()) as u64;
 /// End of what every shim maps at [`crate::map::CONTROL`].
 pub const CONTROL_END: u64 =
-    (CPUIDS + (CPUIDS_MAX * core::mem::size_of::<CpuidEntry>()) as u64).next_multiple_of(PAGE);
+    (CLOCKS + (CLOCKS_MAX * core::mem::size_of::<ClockEntry>()) as u64).next_multiple_of(PAGE);
 pub const RINGS: u64 = 16 << 20;
 pub const LOG: u64 = RINGS;
 
@@ -99,7 +104,8 @@ pub struct Session {
     pub state: AtomicU32,
     /// 1: call sites that trap often are rewritten to jumps.
     pub rewrites: u32,
-    pub reserved: u32,
+    /// Recording: pages of data that the kernel maps in front of its vDSO; 0: leave the vDSO alone.
+    pub vdso_data_pages: u32,
     /// Bit 31 is set while nobody lives on the command's side: recording only. The low bits are the
     /// command's thread id while it lives; the kernel sets FUTEX_OWNER_DIED (bit 30) when it dies.
     pub owner: AtomicU32,
@@ -336,6 +342,20 @@ pub struct CpuidEntry {
     pub reserved: u32,
     /// eax, ebx, ecx, edx.
     pub values: [AtomicU32; 4],
+}
+
+/// Recording: where the code in a mapping of a file reads the cycle counter.
+#[repr(C)]
+pub struct ClockEntry {
+    /// 0 free, 1 being written, 2 ready.
+    pub state: AtomicU32,
+    /// Sites; `u32::MAX` when some bytes could not be judged.
+    pub count: AtomicU32,
+    pub content: AtomicU64,
+    pub offset: AtomicU64,
+    pub len: AtomicU64,
+    /// Offsets in the mapping.
+    pub sites: [AtomicU32; CLOCK_SITES_MAX],
 }
 
 /// One task's log in a replay session; the table is sorted by (process, task).

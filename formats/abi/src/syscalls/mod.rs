@@ -216,6 +216,8 @@ pub enum Hook {
     Select,
     /// Deprecated or module-level calls whose request decides the layout: quotactl, keyctl, msgctl, semctl, shmctl, …
     ByRequest,
+    /// Reads of clocks that need not enter the kernel.
+    Clock,
 }
 
 /// A system call.

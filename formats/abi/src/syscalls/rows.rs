@@ -167,7 +167,7 @@ rows! {
     93  fchown                   Emulated Never None            [fd: Fd, owner: Int, group: Int];
     94  lchown                   Emulated Never None            [path: Path, owner: Int, group: Int];
     95  umask                    Emulated Never None            [mask: Mode];
-    96  gettimeofday             Emulated Never None            [tv: Out(TIMEVAL), tz: Out(Fixed(8))];
+    96  gettimeofday             Emulated Never Clock           [tv: Out(TIMEVAL), tz: Out(Fixed(8))];
     97  getrlimit                Emulated Never Rlimit          [resource: Int, rlim: Out(RLIMIT)];
     98  getrusage                Emulated Never None            [who: Int, usage: Out(RUSAGE)];
     99  sysinfo                  Emulated Never None            [info: Out(Fixed(112))];
@@ -278,7 +278,7 @@ rows! {
    198  lremovexattr             Emulated Never None            [path: Path, name: In(Str)];
    199  fremovexattr             Emulated Never None            [fd: Fd, name: In(Str)];
    200  tkill                    Emulated Never None            [tid: Pid, sig: Signal];
-   201  time                     Emulated Never None            [tloc: Out(U64)];
+   201  time                     Emulated Never Clock           [tloc: Out(U64)];
    202  futex                    Emulated May   Futex           [uaddr: ByHook, op: Flags, val: Int, timeout: ByHook, uaddr2: ByHook, val3: Int];
    203  sched_setaffinity        Emulated Never None            [pid: Pid, len: Int, mask: In(Arg(1))];
    204  sched_getaffinity        Emulated Never None            [pid: Pid, len: Int, mask: Out(Ret)];
@@ -311,7 +311,7 @@ rows! {
    225  timer_getoverrun         Emulated Never None            [timerid: Int];
    226  timer_delete             Emulated Never None            [timerid: Int];
    227  clock_settime            Emulated Never None            [clockid: Int, tp: In(TIMESPEC)];
-   228  clock_gettime            Emulated Never None            [clockid: Int, tp: Out(TIMESPEC)];
+   228  clock_gettime            Emulated Never Clock           [clockid: Int, tp: Out(TIMESPEC)];
    229  clock_getres             Emulated Never None            [clockid: Int, res: Out(TIMESPEC)];
    230  clock_nanosleep          Emulated May   None            [clockid: Int, flags: Flags, req: In(TIMESPEC), rem: OutOnEintr(TIMESPEC)];
    231  exit_group               Executed Never ExitGroup       [status: Int];

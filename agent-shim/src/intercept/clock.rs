@@ -1,0 +1,286 @@
+//! Time: read without a system call while recording, and the cycle counter kept from the target.
+//!
+//! The kernel's vDSO stays mapped for the shim's own use; the target is told of none. It reads the
+//! cycle counter, so the counter cannot be made to trap (PR_SET_TSC) at the same time. Instead, each
+//! RDTSC and RDTSCP in a mapped file is replaced by an instruction that faults. Where it is not certain
+//! that all have been found (code made at run time, bytes that could be either), the address space
+//! falls back: the counter traps, and clocks are read by system calls.
+//!
+//! Replay reads no clock for a program: there the counter always traps.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use reenact_abi::arena::{self, ClockEntry, CLOCKS_MAX, CLOCK_SITES_MAX};
+use reenact_abi::map::{self, PAGE};
+
+use crate::guest_mem;
+use crate::intercept::decode::{self, Verdict};
+use crate::intercept::{net, patch};
+use crate::nr;
+use crate::sys;
+use crate::task::{mm, session, Task};
+
+/// The vDSO's clock_gettime, and where the image lies; 0: not to be used.
+static GETTIME: AtomicU64 = AtomicU64::new(0);
+static BEGIN: AtomicU64 = AtomicU64::new(0);
+static END: AtomicU64 = AtomicU64::new(0);
+
+/// More than the kernel has ever mapped in front of its vDSO.
+const DATA_MAX: u64 = 16 * PAGE;
+
+pub const REALTIME: u64 = 0;
+pub const MONOTONIC: u64 = 1;
+pub const REALTIME_COARSE: u64 = 5;
+/// Clocks that the vDSO answers by itself: the two above, MONOTONIC_RAW, the coarse ones, BOOTTIME, TAI.
+const FAST: u64 = 0b1000_1111_0011;
+
+/// Takes the vDSO at `base` into use; the range of it and its data, which must stay mapped.
+pub fn adopt(base: u64) -> Option<(u64, u64)> {
+    let data = u64::from(session().vdso_data_pages) * PAGE;
+    if base == 0 || data == 0 {
+        return None;
+    }
+    let (function, len) = find(base, b"__vdso_clock_gettime")?;
+    BEGIN.store(base, Ordering::Relaxed);
+    END.store(base + len, Ordering::Relaxed);
+    GETTIME.store(function, Ordering::Relaxed);
+    Some((base - data, base + len))
+}
+
+/// Finds a symbol of the image at `base`, and the image's size (ELF-64, all in one segment).
+fn find(base: u64, wanted: &[u8]) -> Option<(u64, u64)> {
+    const PT_LOAD: u32 = 1;
+    const PT_DYNAMIC: u32 = 2;
+    const DT_STRTAB: u64 = 5;
+    const DT_SYMTAB: u64 = 6;
+    let word = |at: u64| guest_mem::get::<u64>(at).ok();
+    let (headers, count) = (word(base + 32)?, guest_mem::get::<u16>(base + 56).ok()?);
+    let (mut dynamic, mut size, mut bias) = (0, 0, 0);
+    for index in 0..u64::from(count).min(16) {
+        let at = base + headers + index * 56;
+        match guest_mem::get::<u32>(at).ok()? {
+            PT_LOAD => {
+                size = word(at + 40)?;
+                bias = base.wrapping_sub(word(at + 16)?);
+            }
+            PT_DYNAMIC => dynamic = base + word(at + 8)?,
+            _ => {}
+        }
+    }
+    let (mut strings, mut symbols) = (0, 0);
+    for index in 0..64 {
+        let (key, value) = (word(dynamic + index * 16)?, word(dynamic + index * 16 + 8)?);
+        match key {
+            0 => break,
+            DT_STRTAB => strings = value.wrapping_add(bias),
+            DT_SYMTAB => symbols = value.wrapping_add(bias),
+            _ => {}
+        }
+    }
+    if dynamic == 0 || strings <= symbols || size == 0 {
+        return None;
+    }
+    // Strings follow the symbols in every vDSO that there has been.
+    for index in 0..((strings - symbols) / 24).min(64) {
+        let at = symbols + index * 24;
+        let mut name = [0u8; 32];
+        let text = guest_mem::string(
+            strings + u64::from(guest_mem::get::<u32>(at).ok()?),
+            &mut name,
+        );
+        if text == Ok(wanted) {
+            let function = word(at + 8)?.wrapping_add(bias);
+            return Some((function, size.next_multiple_of(PAGE)));
+        }
+    }
+    None
+}
+
+/// Is this address in the vDSO that we use? A clock source that it cannot read makes it call the
+/// kernel, and that call is ours.
+pub fn in_vdso(rip: u64) -> bool {
+    (BEGIN.load(Ordering::Relaxed)..END.load(Ordering::Relaxed)).contains(&rip)
+}
+
+/// Must the cycle counter trap in this address space?
+fn must_trap() -> bool {
+    mm().code.clocks_trap || GETTIME.load(Ordering::Relaxed) == 0
+}
+
+/// Before the first instruction of the target.
+pub fn begin(task: &mut Task) {
+    task.clocks_trap = !task.recording() || must_trap();
+    net::allow_tsc(!task.clocks_trap);
+}
+
+/// Another task of the address space may have made it fall back.
+pub fn check(task: &mut Task) {
+    if mm().code.clocks_trap && !task.clocks_trap {
+        task.clocks_trap = true;
+        net::allow_tsc(false);
+    }
+}
+
+/// Seconds and nanoseconds of a clock, if the vDSO can tell.
+pub fn read(clock: u64) -> Option<[u64; 2]> {
+    let function = GETTIME.load(Ordering::Relaxed);
+    if function == 0 || mm().code.clocks_trap || clock >= 12 || FAST >> clock & 1 == 0 {
+        return None;
+    }
+    let mut time = [0u64; 2];
+    // SAFETY: the kernel's function of that signature; it writes one timespec.
+    let result = unsafe {
+        let gettime: extern "C" fn(i32, *mut u64) -> i32 = core::mem::transmute(function);
+        gettime(clock as i32, time.as_mut_ptr())
+    };
+    (result == 0).then_some(time)
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC.
+pub fn monotonic_ns() -> u64 {
+    match read(MONOTONIC) {
+        Some([seconds, ns]) => seconds * 1_000_000_000 + ns,
+        None => sys::monotonic_ns(),
+    }
+}
+
+/// The target put something else there.
+pub fn gone(start: u64, end: u64) {
+    let (begin, stop) = (BEGIN.load(Ordering::Relaxed), END.load(Ordering::Relaxed));
+    if start < stop && end > begin.saturating_sub(DATA_MAX) && begin != 0 {
+        GETTIME.store(0, Ordering::Relaxed);
+        distrust();
+    }
+}
+
+/// From now on the counter traps.
+pub fn distrust() {
+    mm().code.clocks_trap = true;
+}
+
+/// Code of content number `content`, from its `offset` on, was mapped at `at`, `len` bytes of it.
+pub fn code_mapped(at: u64, len: u64, offset: u64, content: u64) {
+    if must_trap() {
+        return;
+    }
+    let mut sites = [0u32; CLOCK_SITES_MAX];
+    match known(content, offset, len, &mut sites).or_else(|| {
+        let found = look(at, len, &mut sites);
+        remember(content, offset, len, found, &sites);
+        Some(found)
+    }) {
+        Some(Some(count)) => {
+            let within = sites[..count].iter().all(|site| u64::from(*site) < len);
+            if !within || !patch::hide_counters(at, &sites[..count]) {
+                distrust();
+            }
+        }
+        _ => distrust(),
+    }
+}
+
+fn entry(content: u64) -> &'static ClockEntry {
+    let index = content as usize % CLOCKS_MAX;
+    // SAFETY: the table is part of the control mapping; the index is in bounds.
+    unsafe { &*((map::CONTROL + arena::CLOCKS) as *const ClockEntry).add(index) }
+}
+
+const FREE: u32 = 0;
+const BUSY: u32 = 1;
+const READY: u32 = 2;
+/// `ClockEntry::count` of code that could not be judged.
+const UNCERTAIN: u32 = u32::MAX;
+
+/// What is known of that code: `Some(None)` when it cannot be judged.
+fn known(content: u64, offset: u64, len: u64, sites: &mut [u32]) -> Option<Option<usize>> {
+    let entry = entry(content);
+    let same = entry.state.load(Ordering::Acquire) == READY
+        && entry.content.load(Ordering::Relaxed) == content
+        && entry.offset.load(Ordering::Relaxed) == offset
+        && entry.len.load(Ordering::Relaxed) == len;
+    if !same {
+        return None;
+    }
+    let count = entry.count.load(Ordering::Relaxed);
+    if count == UNCERTAIN {
+        return Some(None);
+    }
+    let count = (count as usize).min(sites.len());
+    for (site, shared) in sites[..count].iter_mut().zip(&entry.sites) {
+        *site = shared.load(Ordering::Relaxed);
+    }
+    Some(Some(count))
+}
+
+fn remember(content: u64, offset: u64, len: u64, found: Option<usize>, sites: &[u32]) {
+    let entry = entry(content);
+    let claimed = entry
+        .state
+        .compare_exchange(FREE, BUSY, Ordering::SeqCst, Ordering::SeqCst);
+    if claimed.is_err() {
+        return;
+    }
+    entry.content.store(content, Ordering::Relaxed);
+    entry.offset.store(offset, Ordering::Relaxed);
+    entry.len.store(len, Ordering::Relaxed);
+    let count = found.map_or(UNCERTAIN, |count| count as u32);
+    entry.count.store(count, Ordering::Relaxed);
+    for (shared, site) in entry.sites.iter().zip(&sites[..found.unwrap_or(0)]) {
+        shared.store(*site, Ordering::Relaxed);
+    }
+    entry.state.store(READY, Ordering::Release);
+}
+
+/// Looks for instructions that read the counter; how many, or `None` when that is not certain.
+fn look(at: u64, len: u64, sites: &mut [u32]) -> Option<usize> {
+    const BLOCK: usize = 4096;
+    let mut count = 0;
+    let mut window = [0u8; decode::BEFORE + BLOCK + decode::BEHIND];
+    let mut from = 0u64;
+    while from < len {
+        let before = from.min(decode::BEFORE as u64);
+        let want = (before + BLOCK as u64 + decode::BEHIND as u64).min(len - from + before);
+        let got = guest_mem::read(at + from - before, &mut window[..want as usize]);
+        let code = &window[..got];
+        let end = got.min(before as usize + BLOCK);
+        for position in before as usize..end {
+            if code[position] != 0x0f {
+                continue;
+            }
+            let size = match code[position..] {
+                [_, 0x31, ..] => 2,
+                [_, 0x01, 0xf9, ..] => 3,
+                _ => continue,
+            };
+            match decode::judge(code, position, size) {
+                Verdict::Other => {}
+                Verdict::Unknown => return None,
+                Verdict::Instruction => {
+                    *sites.get_mut(count)? = (from + position as u64 - before) as u32;
+                    count += 1;
+                }
+            }
+        }
+        if (got as u64) < want {
+            break;
+        }
+        from += BLOCK as u64;
+    }
+    Some(count)
+}
+
+/// The target's clock calls, where the vDSO can answer them: what it wrote, and where.
+pub fn answer(number: u64, args: &[u64; 6]) -> Option<(i64, [u64; 2], u64)> {
+    let (clock, to) = match number {
+        nr::CLOCK_GETTIME => (args[0] as i32 as i64 as u64, args[1]),
+        nr::GETTIMEOFDAY if args[1] == 0 => (REALTIME, args[0]),
+        nr::TIME => (REALTIME_COARSE, args[0]),
+        _ => return None,
+    };
+    let [seconds, ns] = read(clock)?;
+    Some(match number {
+        nr::CLOCK_GETTIME => (0, [seconds, ns], to),
+        nr::GETTIMEOFDAY => (0, [seconds, ns / 1000], to),
+        _ => (seconds as i64, [seconds, 0], to),
+    })
+}

@@ -1,0 +1,316 @@
+//! How long an x86-64 instruction is, and whether two bytes are one.
+//!
+//! Enough of the opcode maps (Intel SDM volume 2, appendix A) to walk code. What this never does:
+//! guess; an encoding that it does not know has no length.
+
+/// Bytes of the instruction at the start of `code`; `None` for what is none or does not fit.
+pub fn length(code: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    let mut short = false;
+    let mut address_32 = false;
+    loop {
+        match *code.get(at)? {
+            0x66 => short = true,
+            0x67 => address_32 = true,
+            0xf0 | 0xf2 | 0xf3 | 0x2e | 0x36 | 0x3e | 0x26 | 0x64 | 0x65 => {}
+            _ => break,
+        }
+        at += 1;
+    }
+    let mut wide = false;
+    let mut opcode = *code.get(at)?;
+    if opcode & 0xf0 == 0x40 {
+        wide = opcode & 8 != 0;
+        at += 1;
+        opcode = *code.get(at)?;
+    }
+    at += 1;
+    let full = if short && !wide { 2 } else { 4 };
+    let (modrm, immediate) = match opcode {
+        0x0f => {
+            let second = *code.get(at)?;
+            at += 1;
+            match second {
+                0x38 | 0x3a => {
+                    code.get(at)?;
+                    at += 1;
+                    (true, usize::from(second == 0x3a))
+                }
+                _ => two_byte(second)?,
+            }
+        }
+        // VEX: two or three bytes, then an opcode of the maps 0f, 0f38 and 0f3a.
+        0xc5 => {
+            at += 1;
+            vector(1, code, &mut at)?
+        }
+        0xc4 => {
+            let map = *code.get(at)? & 0x1f;
+            at += 2;
+            vector(map, code, &mut at)?
+        }
+        // EVEX.
+        0x62 => {
+            let map = *code.get(at)? & 7;
+            at += 3;
+            vector(map, code, &mut at)?
+        }
+        0xa0..=0xa3 => (false, if address_32 { 4 } else { 8 }),
+        0xb8..=0xbf => (false, if wide { 8 } else { full }),
+        0xf6 | 0xf7 => {
+            let tests = *code.get(at)? & 0x30 == 0;
+            let size = if opcode == 0xf6 { 1 } else { full };
+            (true, if tests { size } else { 0 })
+        }
+        _ => one_byte(opcode, full)?,
+    };
+    if modrm {
+        at += operand(&code[at.min(code.len())..])?;
+    }
+    at += immediate;
+    (at <= 15 && at <= code.len()).then_some(at)
+}
+
+/// Is there a ModRM byte, and how many bytes of immediate follow?
+fn one_byte(opcode: u8, full: usize) -> Option<(bool, usize)> {
+    Some(match opcode {
+        0x00..=0x3f => match opcode & 7 {
+            0..=3 => (true, 0),
+            4 => (false, 1),
+            5 => (false, full),
+            _ => return None,
+        },
+        0x50..=0x5f | 0x6c..=0x6f | 0x90..=0x99 | 0x9b..=0x9f => (false, 0),
+        0x63 | 0x84..=0x8e => (true, 0),
+        0x68 => (false, full),
+        0x69 | 0x81 | 0xc7 => (true, full),
+        0x6a | 0x70..=0x7f | 0xa8 | 0xb0..=0xb7 | 0xcd | 0xe0..=0xe7 | 0xeb => (false, 1),
+        0x6b | 0x80 | 0x83 | 0xc0 | 0xc1 | 0xc6 => (true, 1),
+        0x8f | 0xd0..=0xd3 | 0xd8..=0xdf | 0xfe | 0xff => (true, 0),
+        0xa4..=0xa7 | 0xaa..=0xaf | 0xc3 | 0xc9 | 0xcb | 0xcc | 0xcf | 0xd7 => (false, 0),
+        0xa9 => (false, full),
+        0xc2 | 0xca => (false, 2),
+        0xc8 => (false, 3),
+        // Near branches take 32 bits whatever the prefix says.
+        0xe8 | 0xe9 => (false, 4),
+        0xec..=0xef | 0xf1 | 0xf4 | 0xf5 | 0xf8..=0xfd => (false, 0),
+        _ => return None,
+    })
+}
+
+fn two_byte(opcode: u8) -> Option<(bool, usize)> {
+    Some(match opcode {
+        0x05..=0x09 | 0x0b | 0x30..=0x35 | 0x37 | 0x77 | 0xa0..=0xa2 | 0xa8..=0xaa => (false, 0),
+        0xc8..=0xcf => (false, 0),
+        0x80..=0x8f => (false, 4),
+        0x0f | 0x70..=0x73 | 0xa4 | 0xac | 0xba | 0xc2 | 0xc4..=0xc6 => (true, 1),
+        0x04 | 0x0a | 0x0c | 0x0e | 0x24..=0x27 | 0x36 | 0x39 | 0x3b..=0x3f | 0x7a | 0x7b => {
+            return None;
+        }
+        0xa6 | 0xa7 => return None,
+        _ => (true, 0),
+    })
+}
+
+fn vector(map: u8, code: &[u8], at: &mut usize) -> Option<(bool, usize)> {
+    let opcode = *code.get(*at)?;
+    *at += 1;
+    match map {
+        1 if opcode == 0x77 => Some((false, 0)),
+        1 => Some((
+            true,
+            usize::from(matches!(opcode, 0x70..=0x73 | 0xc2 | 0xc4..=0xc6)),
+        )),
+        2 | 5 | 6 => Some((true, 0)),
+        3 => Some((true, 1)),
+        _ => None,
+    }
+}
+
+/// Bytes of ModRM, SIB and displacement.
+fn operand(code: &[u8]) -> Option<usize> {
+    let modrm = *code.first()?;
+    let (mode, rm) = (modrm >> 6, modrm & 7);
+    if mode == 3 {
+        return Some(1);
+    }
+    let mut size = 1;
+    let mut base = rm;
+    if rm == 4 {
+        base = *code.get(1)? & 7;
+        size += 1;
+    }
+    Some(match mode {
+        0 if base == 5 => size + 4,
+        0 => size,
+        1 => size + 1,
+        _ => size + 4,
+    })
+}
+
+/// What can be said of bytes that look like RDTSC or RDTSCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Instruction,
+    /// They belong to other instructions, or to data.
+    Other,
+    Unknown,
+}
+
+/// Bytes around a candidate that a verdict is taken from.
+pub const BEFORE: usize = 96;
+pub const BEHIND: usize = 40;
+
+/// Looks at the candidate at `at` of `code`, `size` bytes long. Two independent signs must agree:
+/// walks that begin at many places before it all come past it, and what follows takes the counter out
+/// of eax, or joins its halves (shl $32, %rdx). Data among code shows by bytes that are no instruction.
+pub fn judge(code: &[u8], at: usize, size: usize) -> Verdict {
+    /// Walks need some way to fall into step.
+    const SETTLED: usize = 32;
+    let (mut hits, mut misses, mut broken) = (0u32, 0u32, 0u32);
+    for start in at.saturating_sub(BEFORE)..at.saturating_sub(SETTLED) {
+        let mut position = start;
+        while position < at {
+            match code.get(position..).and_then(length) {
+                Some(len) => position += len,
+                None => break,
+            }
+        }
+        if position == at {
+            hits += 1;
+        } else if position > at {
+            misses += 1;
+        } else {
+            broken += 1;
+        }
+    }
+    let behind = &code[at + size..(at + size + BEHIND).min(code.len())];
+    let (joined, taken) = takes_counter(&code[next_of(code, at + size)..]);
+    let agreed = |mine: u32, other: u32| mine >= 8 && other * 20 <= mine;
+    // A walk through code seldom ends: only those that fell into step wrongly do.
+    let data = broken * 4 > hits + misses || !decodes(behind);
+    if agreed(hits, misses) && (joined || taken) {
+        Verdict::Instruction
+    } else if !joined && (agreed(misses, hits) || data && !taken) {
+        Verdict::Other
+    } else {
+        Verdict::Unknown
+    }
+}
+
+/// Where code goes on from `at`, behind a short jump if there is one.
+fn next_of(code: &[u8], at: usize) -> usize {
+    let target = match code[at.min(code.len())..] {
+        [0xeb, distance, ..] => at
+            .wrapping_add(2)
+            .wrapping_add_signed(distance as i8 as isize),
+        _ => at,
+    };
+    target.min(code.len())
+}
+
+/// Are the halves of the counter joined soon, and is its lower half taken at once?
+fn takes_counter(behind: &[u8]) -> (bool, bool) {
+    const JOIN: [u8; 4] = [0x48, 0xc1, 0xe2, 0x20];
+    let behind = &behind[..behind.len().min(BEHIND)];
+    let joined = behind.windows(JOIN.len()).any(|bytes| bytes == JOIN);
+    let mut at = 0;
+    for _ in 0..3 {
+        let Some(len) = behind.get(at..).and_then(length) else {
+            break;
+        };
+        // mov %eax, to a register or to memory.
+        let bare = match behind[at] {
+            0x40..=0x4f => &behind[at + 1..],
+            _ => &behind[at..],
+        };
+        if matches!(bare, [0x89, modrm, ..] if modrm & 0x38 == 0) {
+            return (joined, true);
+        }
+        at += len;
+    }
+    (joined, false)
+}
+
+/// Is it a row of instructions, up to the last that may be cut?
+fn decodes(code: &[u8]) -> bool {
+    let mut at = 0;
+    while at + 15 <= code.len() {
+        match length(&code[at..]) {
+            Some(len) => at += len,
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_those_of_the_manual() {
+        let known: &[(&[u8], usize)] = &[
+            (&[0x90], 1),
+            (&[0x48, 0x89, 0xe5], 3),
+            (&[0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0], 8),
+            (&[0x8b, 0x44, 0x24, 0x10], 4),
+            (&[0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8], 10),
+            (&[0x66, 0xb8, 1, 2], 4),
+            (&[0xb8, 1, 2, 3, 4], 5),
+            (&[0x0f, 0x31], 2),
+            (&[0x0f, 0x01, 0xf9], 3),
+            (&[0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0], 10),
+            (&[0xe8, 1, 2, 3, 4], 5),
+            (&[0x66, 0x48, 0xe8, 1, 2, 3, 4], 7),
+            (&[0x0f, 0x84, 1, 2, 3, 4], 6),
+            (&[0xf6, 0xc1, 1], 3),
+            (&[0xf7, 0xd8], 2),
+            (&[0xf7, 0x04, 0x24, 1, 2, 3, 4], 7),
+            (&[0xc5, 0xf8, 0x77], 3),
+            (&[0xc5, 0xfd, 0x6f, 0x07], 4),
+            (&[0xc4, 0xe3, 0x7d, 0x39, 0xc1, 0x01], 6),
+            (&[0x62, 0xf1, 0x7c, 0x48, 0x10, 0x47, 0x01], 7),
+            (&[0x66, 0x0f, 0x3a, 0x0f, 0xc1, 8], 6),
+            (&[0xf3, 0x0f, 0x1e, 0xfa], 4),
+            (&[0x48, 0x8d, 0x05, 1, 2, 3, 4], 7),
+            (&[0xc8, 1, 2, 3], 4),
+            (&[0x0f, 0x05], 2),
+        ];
+        for (code, len) in known {
+            assert_eq!(length(code), Some(*len), "{code:x?}");
+            assert_eq!(length(&code[..len - 1]), None, "{code:x?} cut");
+        }
+    }
+
+    #[test]
+    fn nonsense_has_no_length() {
+        assert_eq!(length(&[]), None);
+        assert_eq!(length(&[0x06]), None);
+        assert_eq!(length(&[0x66; 20]), None);
+    }
+
+    fn among(code: &[u8]) -> (Vec<u8>, usize) {
+        let mut all = vec![];
+        while all.len() < BEFORE + 8 {
+            all.extend_from_slice(&[0x48, 0x89, 0xe5, 0x8b, 0x44, 0x24, 0x10]);
+        }
+        let at = all.len();
+        all.extend_from_slice(code);
+        all.extend_from_slice(&[0x90; BEHIND]);
+        (all, at)
+    }
+
+    #[test]
+    fn a_read_of_the_counter_is_known_by_both_signs() {
+        let (code, at) = among(&[0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20]);
+        assert_eq!(judge(&code, at, 2), Verdict::Instruction);
+        let (code, at) = among(&[0x0f, 0x31, 0x41, 0x89, 0xc0]);
+        assert_eq!(judge(&code, at, 2), Verdict::Instruction);
+        let (code, at) = among(&[0x0f, 0x31, 0xc3]);
+        assert_eq!(judge(&code, at, 2), Verdict::Unknown);
+        // mov $0x310f, %eax
+        let (code, at) = among(&[0xb8, 0x0f, 0x31, 0, 0]);
+        assert_eq!(judge(&code, at + 1, 2), Verdict::Other);
+    }
+}
