@@ -28,6 +28,7 @@ mod replay;
 mod ring;
 mod say;
 mod signals;
+mod streams;
 mod sys;
 mod task;
 mod turns;

@@ -11,7 +11,7 @@ use crate::dispatch::{After, Cx, Flow};
 use crate::intercept::clock;
 use crate::sys::Errno;
 use crate::task::{session, Task};
-use crate::{hooks, inputs, outputs, ring, signals, turns};
+use crate::{hooks, inputs, outputs, ring, signals, streams, turns};
 
 pub fn call(cx: &mut Cx) -> After {
     if cx.task.pending.load(Ordering::Acquire) != 0 {
@@ -20,6 +20,7 @@ pub fn call(cx: &mut Cx) -> After {
     if session().state.load(Ordering::Relaxed) == state::CLOSED {
         cx.task.detached = true;
     }
+    streams::before(cx);
     let header = Header {
         kind: Kind::Call as u8,
         nr: cx.call.nr as u16,
@@ -45,11 +46,13 @@ pub fn call(cx: &mut Cx) -> After {
             outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &before);
             ring::finish(cx.task);
             hooks::sockets::note(cx, ret);
+            streams::wrote(cx, ret);
             ret
         }
         Flow::Completed(ret) => {
             ring::finish(cx.task);
             hooks::objects::note_merge(cx.task);
+            streams::wrote(cx, ret);
             ret
         }
         Flow::Replaced => {

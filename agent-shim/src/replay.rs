@@ -12,7 +12,7 @@ use crate::dispatch::{After, Cx, Flow};
 use crate::log::{self, Piece};
 use crate::sys;
 use crate::task::{session, Task};
-use crate::{divergence, hooks, inputs, signals, turns};
+use crate::{divergence, hooks, inputs, signals, streams, turns};
 
 pub fn call(cx: &mut Cx) -> After {
     let mut made = Header {
@@ -50,6 +50,7 @@ pub fn call(cx: &mut Cx) -> After {
         Flow::Replaced => return after(cx.task, cx.context, true),
         Flow::NotEntered => return After::Done,
     };
+    streams::wrote(cx, ret);
     cx.context.regs.rax = ret as u64;
     after(cx.task, cx.context, cx.trapped)
 }
@@ -165,6 +166,10 @@ pub fn next(task: &mut Task, made: &Header) -> Header {
         sys::exit_group(3);
     }
     match log::peek(task) {
+        Some(header) if header.kind == Kind::Checksum as u8 && header.nr == streams::WRITTEN => {
+            streams::compare(task, &header);
+            next(task, made)
+        }
         Some(header) => header,
         None => {
             end(task);

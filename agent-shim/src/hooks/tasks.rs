@@ -18,7 +18,7 @@ use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
 use crate::task::{group, session, slot, Process, Task, FRAMES_ROOM};
-use crate::{checksum, divergence, outputs, record, replay, ring, turns};
+use crate::{checksum, divergence, outputs, record, replay, ring, streams, turns};
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_FS: u64 = 0x200;
@@ -444,6 +444,7 @@ fn begin_child(cx: &mut Cx, child: &Child) {
     let process = task.process();
     process.live.store(1, Ordering::Relaxed);
     process.parked.store(0, Ordering::Relaxed);
+    streams::forget(task);
     drop_other_blocks(task.index);
     first_steps(task, child);
     cx.context.regs.rax = 0;
@@ -648,7 +649,7 @@ pub fn record(cx: &mut Cx) -> Flow {
 }
 
 /// Is this the last thing that the address space does?
-fn leaves_process(cx: &Cx) -> bool {
+pub fn leaves_process(cx: &Cx) -> bool {
     cx.row.hook == Hook::ExitGroup
         || group(turns::root(cx.task.my_slot().group.load(Ordering::Relaxed)))
             .members
