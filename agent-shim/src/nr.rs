@@ -73,6 +73,7 @@ pub const PWRITEV2: u64 = number("pwritev2");
 pub const PWRITEV: u64 = number("pwritev");
 pub const READ: u64 = number("read");
 pub const READLINKAT: u64 = number("readlinkat");
+pub const RESTART_SYSCALL: u64 = number("restart_syscall");
 pub const RT_SIGACTION: u64 = number("rt_sigaction");
 pub const RT_SIGPROCMASK: u64 = number("rt_sigprocmask");
 pub const RT_SIGRETURN: u64 = number("rt_sigreturn");

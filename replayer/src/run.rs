@@ -252,6 +252,12 @@ fn describe(reason: Reason, report: &Report) -> String {
         Reason::Result => "a call that replay executes gave another result",
         Reason::EndOfStream => "the recorded task ended here, but the replayed one goes on",
         Reason::Fault => "the program faulted differently",
+        Reason::Checksum if report.recorded.nr == WRITTEN => {
+            return format!(
+                "what was written to descriptor {} differs: {} bytes recorded, {} replayed",
+                report.detail, report.recorded.args[1], report.replayed.args[1]
+            )
+        }
         Reason::Checksum => {
             return format!(
                 "memory at {:#x} differs at the end of the process",
@@ -264,6 +270,9 @@ fn describe(reason: Reason, report: &Report) -> String {
     }
     .to_owned()
 }
+
+/// `Header::nr` of a checksum of what was written to a descriptor (see FORMAT.md).
+const WRITTEN: u16 = 2;
 
 fn nothing(header: &Header) -> bool {
     header.kind == 0

@@ -108,6 +108,11 @@ impl Subject {
         self
     }
 
+    /// The program's file, as it was given.
+    pub fn program(&self) -> &Path {
+        Path::new(&self.words[0])
+    }
+
     /// How the program must end; without it, recorded as natively is all that is asked.
     pub fn ends(mut self, ending: Ending) -> Subject {
         self.ends = Some(ending);
@@ -333,7 +338,16 @@ impl Recording {
         self.replay_with(&["verify"], trace)
     }
 
+    /// Starts `replay` with these words before the trace's path, and returns at once.
+    pub fn start_replaying(&self, options: &[&str]) -> Running {
+        self.start_replay_command(options, self.trace(), &Place::default())
+    }
+
     fn replay_command(&self, options: &[&str], trace: &Path, place: &Place) -> Finished {
+        self.start_replay_command(options, trace, place).finish()
+    }
+
+    fn start_replay_command(&self, options: &[&str], trace: &Path, place: &Place) -> Running {
         let (binary, trace_inside, folder) = match &place.root {
             None => {
                 let folder = self.scratch.folder("elsewhere");
@@ -351,7 +365,7 @@ impl Recording {
             command.env("REENACT_NET", "seccomp");
         }
         place.apply(&mut command, &folder);
-        Running::start(command, self.subject.limit).finish()
+        Running::start(command, self.subject.limit)
     }
 
     /// Fails the test with all that helps to see why; the trace stays on disk.

@@ -1,10 +1,13 @@
 //! How a recorded process looks from outside: to `pgrep`, `pidof`, `ps` and a debugger.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use reenact_tests::{limit, need, program, until, Net, OpenFolder, Place, Recorder, Subject};
+use reenact_tests::{
+    guest, limit, need, program, until, Net, OpenFolder, Place, Recorder, Subject,
+};
 
 /// A process that sleeps for an unmistakable while, and its pid.
 fn sleeper(subject: Subject) -> (Recorder, i32) {
@@ -24,7 +27,7 @@ fn sleeping(seconds: &str) -> Subject {
     program(&["sh", "-c", &text])
 }
 
-fn output(program: &Path, arguments: &[&str]) -> String {
+fn output(program: &Path, arguments: &[impl AsRef<OsStr>]) -> String {
     let ran = Command::new(program)
         .args(arguments)
         .output()
@@ -104,37 +107,96 @@ fn an_unprivileged_process_is_its_program_to_others() {
     );
 }
 
+/// What gdb says of a process. It finds the program's file by itself only in /proc/PID/exe, where a
+/// replay never names it, and a recording does with privileges (see above).
+fn seen_by_gdb(program: &Path, pid: i32) -> String {
+    let mut arguments: Vec<OsString> = ["-nx", "-batch", "-p"].map(OsString::from).into();
+    arguments.push(pid.to_string().into());
+    if fs::read_link(format!("/proc/{pid}/exe")).ok() != fs::canonicalize(program).ok() {
+        arguments.push(program.into());
+    }
+    arguments.extend(["-ex", "info sharedlibrary", "-ex", "bt"].map(OsString::from));
+    output(&need("gdb", "gdb"), &arguments)
+}
+
+/// Whether all of this is said, each behind the one before.
+fn says_in_order(text: &str, words: &[&str]) -> bool {
+    let mut rest = text;
+    words.iter().all(|word| match rest.split_once(word) {
+        Some((_, behind)) => {
+            rest = behind;
+            true
+        }
+        None => false,
+    })
+}
+
+/// From libc's function, which the shim's signal handler interrupted, outwards.
+const CHAIN: [&str; 5] = [
+    "<signal handler called>",
+    "nanosleep",
+    "in inner (",
+    "in outer (",
+    "in main (",
+];
+
+/// The pid of the guest that a command of ours runs. Until it has its name, it is not yet loaded.
+fn child_called(name: &str, parent: i32) -> i32 {
+    let pgrep = need("pgrep", "procps");
+    until("the guest is loaded", || {
+        let found = output(&pgrep, &["-P", &parent.to_string(), "-x", name]);
+        found.trim().parse().ok()
+    })
+}
+
+/// Waits until the guest sleeps, and for what gdb says then.
+fn seen_asleep(program: &Path, pid: i32) -> String {
+    until("a debugger sees every function of the guest", || {
+        let seen = seen_by_gdb(program, pid);
+        // Shown if the test fails.
+        println!("{seen}");
+        says_in_order(&seen, &CHAIN).then_some(seen)
+    })
+}
+
 #[test]
 fn a_debugger_sees_its_stack_and_libraries() {
-    let gdb = need("gdb", "gdb");
-    let (_recorder, pid) = sleeper(sleeping("4243.5"));
-    let seen = output(
-        &gdb,
-        &[
-            "-nx",
-            "-batch",
-            "-p",
-            &pid.to_string(),
-            "-ex",
-            "info sharedlibrary",
-            "-ex",
-            "bt",
-        ],
-    );
-    assert!(seen.contains("libc.so.6"), "{seen}");
-    assert!(seen.contains("ld-linux-x86-64.so.2"), "{seen}");
-    // Without symbols of the program itself, the outermost frame that has a name is libc's start.
-    let named = seen.contains("nanosleep") && seen.contains("__libc_start_main");
-    match limit("identity/a_debugger_sees_its_stack_and_libraries") {
-        None => assert!(named, "{seen}"),
-        Some(limit) => {
-            assert_eq!(limit.outcome, "no function of the program");
-            assert!(
-                !named,
-                "{seen}\nupdate tests/guests/KNOWN_LIMITS.md if this is right"
-            );
-        }
+    for net in [Net::Dispatch, Net::Seccomp] {
+        let subject = guest("call_chain").net(net);
+        let program = subject.program().to_owned();
+        let recorder = subject.start_recording();
+        let pid = child_called("call_chain", recorder.running.pid());
+        let seen = seen_asleep(&program, pid);
+        assert!(seen.contains("libc.so.6"), "{seen}");
+        assert!(seen.contains("ld-linux-x86-64.so.2"), "{seen}");
+        wake(pid);
+        let recording = recorder.finish();
+        assert_eq!(recording.recorded.code(), Some(0));
+
+        // The sleep lasted as long as gdb took, and now lasts ten times as long.
+        let replaying = recording.start_replaying(&["--quiet", "--pace", "0.1x"]);
+        let pid = child_called("call_chain", replaying.pid());
+        let seen = seen_asleep(&program, pid);
+        assert!(seen.contains("libc.so.6"), "{seen}");
+        assert!(seen.contains("ld-linux-x86-64.so.2"), "{seen}");
+        let replayed = replaying.finish();
+        assert_eq!(replayed.code(), Some(0), "{}", replayed.error_text());
+        assert_eq!(replayed.stdout, recording.recorded.stdout);
     }
+}
+
+fn wake(pid: i32) {
+    // SAFETY: kill takes two numbers; the guest runs until this signal comes.
+    unsafe { libc::kill(pid, libc::SIGUSR1) };
+}
+
+/// Programs of the system have no symbols, but unwind information.
+#[test]
+fn a_debugger_sees_through_a_program_without_symbols() {
+    let (_recorder, pid) = sleeper(sleeping("4243.5"));
+    let seen = seen_by_gdb(&need("sleep", "coreutils"), pid);
+    let due = ["<signal handler called>", "nanosleep", "__libc_start_main"];
+    assert!(says_in_order(&seen, &due), "{seen}");
 }
 
 #[test]

@@ -26,4 +26,19 @@ mod tests {
             "entry {entry:#x}"
         );
     }
+
+    #[test]
+    fn debuggers_find_the_section_headers_in_memory() {
+        let word = |at: usize| u64::from_le_bytes(IMAGE[at..at + 8].try_into().unwrap());
+        let half = |at: usize| u16::from_le_bytes([IMAGE[at], IMAGE[at + 1]]) as u64;
+        let sections = word(40)..word(40) + half(58) * half(60);
+        let loaded = (0..half(56)).any(|index| {
+            let at = (word(32) + index * half(54)) as usize;
+            let (offset, len) = (word(at + 8), word(at + 32));
+            IMAGE[at..at + 4] == [1, 0, 0, 0]
+                && offset <= sections.start
+                && sections.end <= offset + len
+        });
+        assert!(!sections.is_empty() && loaded);
+    }
 }

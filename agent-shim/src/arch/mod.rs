@@ -41,12 +41,37 @@ global_asm!(
     "call {start}",
     "ud2",
     ".cfi_endproc",
-    // Signal frames of ours return through here.
+    // Signal frames of ours return through here. To a debugger this is what "called" the handler:
+    // it finds the interrupted code's registers in the ucontext (arch/frame.rs), at which the stack
+    // pointer points. Unwinders look up the byte before a return address, hence the `nop`.
+    ".cfi_startproc",
+    ".cfi_signal_frame",
+    ".cfi_def_cfa rsp, 0",
+    ".cfi_offset rip, 168",
+    ".cfi_offset rsp, 160",
+    ".cfi_offset rax, 144",
+    ".cfi_offset rbx, 128",
+    ".cfi_offset rcx, 152",
+    ".cfi_offset rdx, 136",
+    ".cfi_offset rsi, 112",
+    ".cfi_offset rdi, 104",
+    ".cfi_offset rbp, 120",
+    ".cfi_offset r8, 40",
+    ".cfi_offset r9, 48",
+    ".cfi_offset r10, 56",
+    ".cfi_offset r11, 64",
+    ".cfi_offset r12, 72",
+    ".cfi_offset r13, 80",
+    ".cfi_offset r14, 88",
+    ".cfi_offset r15, 96",
+    "nop",
     ".globl reenact_restorer",
+    ".type reenact_restorer, @function",
     "reenact_restorer:",
     "mov eax, 15",
     "syscall",
     "ud2",
+    ".cfi_endproc",
     // interruptible(pending: *const u32, nr, args: *const [u64; 6]) -> i64
     // A signal that arrives between the test and the kernel's entry moves rip to the abort label
     // (Valgrind and QEMU do the same), so no wake-up is lost.
@@ -400,6 +425,27 @@ pub fn text_range() -> (u64, u64) {
 /// First byte behind the shim's image, in whole pages.
 pub fn image_end() -> u64 {
     (&raw const image_end_symbol as u64 + 4095) & !4095
+}
+
+/// First byte behind the segment of symbols that follows the image (see launch/build.rs), in whole
+/// pages.
+pub fn symbols_end() -> u64 {
+    const PT_LOAD: u32 = 1;
+    let header = &raw const __executable_start;
+    // SAFETY: the image begins with its ELF header, whose program headers lie in the same page.
+    unsafe {
+        let first = header.add((header.add(32) as *const u64).read() as usize);
+        let [size, count] = [54, 56].map(|at| (header.add(at) as *const u16).read() as usize);
+        let segments = (0..count).map(|index| first.add(index * size));
+        segments
+            .filter(|segment| (*segment as *const u32).read() == PT_LOAD)
+            .map(|segment| {
+                let [vaddr, memsz] = [16, 40].map(|at| (segment.add(at) as *const u64).read());
+                (vaddr + memsz + 4095) & !4095
+            })
+            .max()
+            .unwrap_or(0)
+    }
 }
 
 /// Runs CPUID; outside any net, so it must not fault here.

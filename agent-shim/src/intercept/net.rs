@@ -184,6 +184,8 @@ fn install_filter() -> sys::Result<()> {
 /// Calls that a replaying shim makes; nothing else reaches the kernel, whatever a trace's code does.
 const REPLAY_CALLS: &[u64] = &[
     nr::RT_SIGRETURN,
+    // What the kernel makes of a sleep or a wait that a debugger interrupted.
+    nr::RESTART_SYSCALL,
     nr::FUTEX,
     nr::PREAD64,
     nr::PWRITE64,

@@ -453,45 +453,64 @@ fn note_exe(task: &mut Task, fd: i32) {
     unsafe { (*at).exe = exe };
 }
 
-/// Makes the process look like the target and drops what the kernel placed for the shim.
+/// Makes the process look like the target to others.
 fn leave_traces_of_kernel(shape: &Shape, exe_fd: i32) {
-    const PR_SET_NAME: u64 = 15;
+    // Another executable takes CAP_CHECKPOINT_RESTORE, and nothing of the old one may be mapped.
+    // SAFETY: no memory is touched.
+    let privileged = unsafe { sys::call::<0>(nr::GETEUID, []) } == 0;
+    if !(privileged && detach_from_file() && tell_shape(shape, exe_fd as u32)) {
+        tell_shape(shape, u32::MAX);
+    }
+    tell_name(&shape.name);
+}
+
+/// Tells the kernel where the target's parts are, for /proc/PID and debuggers; false if it does not
+/// want to know.
+fn tell_shape(shape: &Shape, exe: u32) -> bool {
     const PR_SET_MM: u64 = 35;
     const PR_SET_MM_MAP: u64 = 14;
-    let built = shape.built;
     let or = |range: (u64, u64)| {
-        if range.0 > range.1 {
+        if range.0 >= range.1 {
             (map::PIE, map::PIE + 1)
         } else {
             range
         }
     };
     let (code, data) = (or(shape.code), or(shape.data));
+    let (sp, args, env) = (shape.built.sp, shape.built.args, shape.built.env);
+    let brk = mm().brk_start;
+    let mut auxv = [0; stack::AUX_WORDS];
+    let aux_size = stack::shown_aux(shape.built.auxv, &mut auxv) as u64 * 8;
     // struct prctl_mm_map: eleven addresses, the auxiliary vector, its size and the executable.
-    let describe = |exe: u32| -> [u64; 13] {
-        let (args, env, auxv) = (built.args, built.env, built.auxv);
-        let last = (auxv.1 - auxv.0) | u64::from(exe) << 32;
-        let brk = map::BRK;
-        [
-            code.0, code.1, data.0, data.1, brk, brk, built.sp, args.0, args.1, env.0, env.1,
-            auxv.0, last,
-        ]
-    };
-    // SAFETY: the kernel reads the structure.
-    let tell = |words: [u64; 13]| unsafe {
+    let words: [u64; 13] = [
+        code.0,
+        code.1,
+        data.0,
+        data.1,
+        brk,
+        brk,
+        sp,
+        args.0,
+        args.1,
+        env.0,
+        env.1,
+        auxv.as_ptr() as u64,
+        aux_size | u64::from(exe) << 32,
+    ];
+    // SAFETY: the kernel reads the structure and the vector.
+    let ret = unsafe {
         sys::call(
             nr::PRCTL,
             [PR_SET_MM, PR_SET_MM_MAP, words.as_ptr() as u64, 104, 0],
-        ) >= 0
+        )
     };
-    // Another executable takes CAP_CHECKPOINT_RESTORE, and nothing of the old one may be mapped.
-    // SAFETY: no memory is touched.
-    let privileged = unsafe { sys::call::<0>(nr::GETEUID, []) } == 0;
-    if !(privileged && detach_from_file() && tell(describe(exe_fd as u32))) {
-        tell(describe(u32::MAX));
-    }
+    ret >= 0
+}
+
+fn tell_name(name: &[u8; 16]) {
+    const PR_SET_NAME: u64 = 15;
     // SAFETY: the kernel reads the name.
-    unsafe { sys::call(nr::PRCTL, [PR_SET_NAME, shape.name.as_ptr() as u64]) };
+    unsafe { sys::call(nr::PRCTL, [PR_SET_NAME, name.as_ptr() as u64]) };
 }
 
 /// Replaces the mappings of the shim's file by anonymous copies of themselves, so that the kernel lets
@@ -501,9 +520,11 @@ fn detach_from_file() -> bool {
     let (text, text_len) = arch::text_range();
     let prot = sys::PROT_READ | sys::PROT_WRITE;
     let end = arch::image_end();
+    let symbols_end = arch::symbols_end();
     for (start, len, last) in [
         (text, text_len, sys::PROT_READ | sys::PROT_EXEC),
         (text + text_len, end - text - text_len, prot),
+        (end, symbols_end.saturating_sub(end), sys::PROT_READ),
     ] {
         if len == 0 {
             continue;
@@ -618,7 +639,22 @@ fn replay_entry(task: &mut Task, header: &Header) -> ! {
             name[..take].copy_from_slice(&path[last..last + take]);
         }
     });
-    // SAFETY: the kernel reads the name.
-    unsafe { sys::call(nr::PRCTL, [15, name.as_ptr() as u64]) };
+    let initial = Initial::read(header.rsp);
+    let [args_at, env_at] = [header.args[3], header.args[4]];
+    let shape = Shape {
+        built: Built {
+            sp: header.rsp,
+            args: (args_at, env_at),
+            // The name that was executed follows the environment.
+            env: (env_at, initial.aux(stack::AT_EXECFN).unwrap_or(env_at)),
+            auxv: initial.auxv,
+            low,
+        },
+        name,
+        ..Shape::default()
+    };
+    // The program's file is none of replay's business: /proc/PID/exe stays what it is.
+    tell_shape(&shape, u32::MAX);
+    tell_name(&name);
     enter(task, header.rsp, header.rip, None)
 }

@@ -93,8 +93,28 @@ pub struct Built {
     pub sp: u64,
     pub args: (u64, u64),
     pub env: (u64, u64),
-    pub auxv: (u64, u64),
+    pub auxv: u64,
     pub low: u64,
+}
+
+/// Room for an auxiliary vector, in words; the kernel keeps fewer.
+pub const AUX_WORDS: usize = 128;
+
+/// What others see in /proc/PID/auxv: the target's auxiliary vector, and in the place of the vDSO,
+/// which the target is not told of, the shim. Debuggers load what lies there from memory, and so can
+/// walk from the shim's frames to the target's. Returns the words that were written.
+pub fn shown_aux(auxv: u64, into: &mut [u64; AUX_WORDS]) -> usize {
+    into[..2].copy_from_slice(&[AT_SYSINFO_EHDR, map::SHIM]);
+    let (mut at, mut count) = (auxv, 2);
+    while count + 4 <= into.len() && word(at) != AT_NULL {
+        if word(at) != AT_IGNORE {
+            into[count..count + 2].copy_from_slice(&[word(at), word(at + 8)]);
+            count += 2;
+        }
+        at += 16;
+    }
+    into[count..count + 2].copy_from_slice(&[AT_NULL, 0]);
+    count + 2
 }
 
 fn string_size(at: u64) -> u64 {
@@ -232,7 +252,7 @@ pub fn build(wanted: &Wanted) -> sys::Result<Built> {
         sp,
         args: (args_start, args_end),
         env: (args_end, env_end),
-        auxv: (auxv_start, vector.at),
+        auxv: auxv_start,
         low,
     })
 }
