@@ -176,6 +176,33 @@ fn hash(region: &Region, budget: u64) -> Option<(u64, u64)> {
     Some((hash.0, bytes))
 }
 
+/// How the mapping at an address may be used, as mmap(2) takes it.
+pub fn protection_of(addr: u64) -> Option<u64> {
+    let fd = sys::open(b"/proc/self/maps\0", sys::O_RDONLY | sys::O_CLOEXEC).ok()?;
+    let mut found = None;
+    lines(fd, |line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let (Some(range), Some(prot)) = (fields.next(), fields.next()) else {
+            return;
+        };
+        let mut ends = range.split(|byte| *byte == b'-');
+        let (Some(start), Some(end)) = (ends.next().and_then(hex), ends.next().and_then(hex))
+        else {
+            return;
+        };
+        if (start..end).contains(&addr) && prot.len() >= 3 {
+            let bit = |at: usize, letter, value| if prot[at] == letter { value } else { 0 };
+            found = Some(
+                bit(0, b'r', sys::PROT_READ)
+                    | bit(1, b'w', sys::PROT_WRITE)
+                    | bit(2, b'x', sys::PROT_EXEC),
+            );
+        }
+    });
+    sys::close(fd);
+    found
+}
+
 /// Calls `each` for every line of a file.
 fn lines(fd: i32, mut each: impl FnMut(&[u8])) {
     let mut buffer = [0u8; 8192];

@@ -154,7 +154,7 @@ pub fn consume(task: &mut Task, header: &Header, mut each: impl FnMut(&mut Task,
 }
 
 /// Walks the parts of the current event; the position stays.
-fn look(task: &mut Task, header: &Header, each: impl FnMut(&mut Task, &Piece)) {
+pub fn look(task: &mut Task, header: &Header, each: impl FnMut(&mut Task, &Piece)) {
     let (at, events) = (task.at, task.events);
     consume(task, header, each);
     session()

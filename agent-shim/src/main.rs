@@ -23,6 +23,7 @@ mod loader;
 mod log;
 mod nr;
 mod outputs;
+mod preempt;
 mod record;
 mod replay;
 mod ring;

@@ -76,6 +76,7 @@ pub const READLINKAT: u64 = number("readlinkat");
 pub const RESTART_SYSCALL: u64 = number("restart_syscall");
 pub const RT_SIGACTION: u64 = number("rt_sigaction");
 pub const RT_SIGPROCMASK: u64 = number("rt_sigprocmask");
+pub const RT_TGSIGQUEUEINFO: u64 = number("rt_tgsigqueueinfo");
 pub const RT_SIGRETURN: u64 = number("rt_sigreturn");
 pub const SECCOMP: u64 = number("seccomp");
 pub const SENDMSG: u64 = number("sendmsg");

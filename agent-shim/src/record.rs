@@ -20,6 +20,7 @@ pub fn call(cx: &mut Cx) -> After {
     if session().state.load(Ordering::Relaxed) == state::CLOSED {
         cx.task.detached = true;
     }
+    turns::make_way(cx.task);
     streams::before(cx);
     let header = Header {
         kind: Kind::Call as u8,

@@ -12,7 +12,7 @@ use crate::dispatch::{After, Cx, Flow};
 use crate::log::{self, Piece};
 use crate::sys;
 use crate::task::{session, Task};
-use crate::{divergence, hooks, inputs, signals, streams, turns};
+use crate::{divergence, hooks, inputs, preempt, signals, streams, turns};
 
 pub fn call(cx: &mut Cx) -> After {
     let mut made = Header {
@@ -67,7 +67,8 @@ pub fn after(task: &mut Task, context: &mut UContext, trapped: bool) -> After {
                 signal(task, context, &header);
             }
             Some(header) if header.kind == Kind::Preempt as u8 => {
-                divergence::report(task, Reason::Preempted, &header, &Header::default(), 0)
+                preempt::arm(task, &header);
+                return After::Done;
             }
             // Notes for readers.
             Some(header)
@@ -203,6 +204,10 @@ fn compare(cx: &mut Cx, header: &Header, made: &mut Header) {
         };
         divergence::report_with_input(task, reason, header, made, detail, input)
     };
+    if header.kind == Kind::Preempt as u8 {
+        preempt::disarm();
+        differ(cx.task, Reason::Preempted, made, 0);
+    }
     if header.kind != Kind::Call as u8 {
         differ(cx.task, Reason::Kind, made, 0);
     }

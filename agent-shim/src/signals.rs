@@ -17,7 +17,7 @@ use crate::intercept::patch;
 use crate::intercept::trap::{self, never_blocked};
 use crate::sys::{self, SigAction};
 use crate::task::Task;
-use crate::{record, replay};
+use crate::{preempt, record, replay, turns};
 
 pub const SIGKILL: u32 = 9;
 pub const SIGSTOP: u32 = 19;
@@ -149,34 +149,51 @@ pub fn hurry(task: &mut Task) {
     };
 }
 
-/// Did our own timer send this?
-pub fn is_own_timer(info: &SigInfo) -> bool {
-    info.bytes[24..32] == OWN_TIMER.to_le_bytes()
+/// Did our own timer send this, or another task of ours?
+pub fn is_own(info: &SigInfo) -> bool {
+    (info.code() == SI_TIMER || info.code() == SI_QUEUE)
+        && info.bytes[24..32] == OWN_TIMER.to_le_bytes()
 }
 
-/// The task computes on while a signal waits: it is delivered where the task stands.
+const SI_QUEUE: i32 = -1;
+const SI_TIMER: i32 = -2;
+
+/// Interrupts another task as its own timer would.
+pub fn interrupt_task(pid: u32, tid: u32) {
+    let mut info = SigInfo::ZERO;
+    info.bytes[0..4].copy_from_slice(&trap::SIGSYS.to_le_bytes());
+    info.bytes[8..12].copy_from_slice(&SI_QUEUE.to_le_bytes());
+    info.bytes[24..32].copy_from_slice(&OWN_TIMER.to_le_bytes());
+    let args = [
+        u64::from(pid),
+        u64::from(tid),
+        u64::from(trap::SIGSYS),
+        info.bytes.as_ptr() as u64,
+    ];
+    // SAFETY: the kernel reads one siginfo. A task that is gone, or that we may not signal, stays.
+    unsafe { sys::call(crate::nr::RT_TGSIGQUEUEINFO, args) };
+}
+
+/// The task computes on while a signal, or another task, waits: it is to stop where it stands.
 pub fn interrupt(task: &mut Task, context: &mut UContext) {
-    if task.pending.load(Ordering::Acquire) == 0 {
+    if !task.recording() {
         return;
     }
+    let waits = task.pending.load(Ordering::Acquire) != 0;
     if trap::in_shim(context.regs.rip) || patch::in_stub(context.regs.rip) {
-        hurry(task);
+        if waits {
+            hurry(task);
+        }
         return;
     }
-    let regs = &context.regs;
-    record::event(
-        task,
-        Header {
-            kind: Kind::Preempt as u8,
-            rip: regs.rip,
-            rsp: regs.rsp,
-            args: [regs.rax, regs.rbx, regs.rcx, regs.rdx, regs.rsi, regs.rdi],
-            ..Header::default()
-        },
-    );
-    let signal = task.pending.swap(0, Ordering::AcqRel);
-    deliver_one(task, context, signal, false);
-    context.mask = real_mask(task.mask);
+    if task.detached {
+        // Nothing is to be found again.
+        turns::give_way(task, false);
+        deliver_pending(task, context, false);
+        context.mask = real_mask(task.mask);
+    } else if waits || turns::is_wanted(task) {
+        preempt::begin(task, context);
+    }
 }
 
 /// Sends a signal to the running task.

@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 use reenact_abi::arena::{state, Group, GROUPS_MAX, MERGE_BY_RECORDER};
 
 use crate::ring::{self, OWNER_DIED};
+use crate::signals;
 use crate::sys;
 use crate::task::{group, session, slot, Task};
 
@@ -46,20 +47,111 @@ pub fn acquire(task: &Task) {
 /// Locks one entry for the task in `slot`.
 fn take(index: u32, slot: u32) {
     let group = group(index);
-    let mut current = match group
+    let free = group
         .turn
-        .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst)
-    {
-        Ok(_) => 0,
-        Err(_) => group.turn.swap(2, Ordering::SeqCst),
-    };
-    while current != 0 {
-        if sys::futex_wait(&group.turn, 2, CHECK_NS) == Err(sys::Errno(110)) && holder_died(group) {
-            break;
-        }
-        current = group.turn.swap(2, Ordering::SeqCst);
+        .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
+    if free.is_err() {
+        group.waiters.fetch_add(1, Ordering::SeqCst);
+        wait(group);
+        group.waiters.fetch_sub(1, Ordering::SeqCst);
     }
     group.moved.store(slot + 1, Ordering::Relaxed);
+    group.grants.fetch_add(1, Ordering::SeqCst);
+    if group.making_way.load(Ordering::SeqCst) != 0 {
+        sys::futex_wake(&group.grants, u32::MAX >> 1);
+    }
+}
+
+/// Waits until the lock is the caller's. A holder that keeps it for longer than a slice is told.
+fn wait(group: &Group) {
+    let mut seen = group.grants.load(Ordering::SeqCst);
+    let mut waited_ns = 0;
+    while group.turn.swap(2, Ordering::SeqCst) != 0 {
+        let slice_ns = slice(group);
+        let timed_out = sys::futex_wait(&group.turn, 2, slice_ns) == Err(sys::Errno(110));
+        let now = group.grants.load(Ordering::SeqCst);
+        if now != seen {
+            (seen, waited_ns) = (now, 0);
+        } else if timed_out {
+            waited_ns += slice_ns;
+            group.wanted.store(1, Ordering::SeqCst);
+            if waited_ns >= CHECK_NS && holder_died(group) {
+                break;
+            }
+            hurry_holder(group);
+        }
+    }
+}
+
+/// How long a task computes while others wait: at first, and once it is known to do nothing else, or to
+/// wait for memory to change.
+const SLICE_NS: u64 = 5_000_000;
+const SLICE_COMPUTING_NS: u64 = 20_000_000;
+const SLICE_SPINNING_NS: u64 = 500_000;
+
+fn slice(group: &Group) -> u64 {
+    match group.slice_ns.load(Ordering::Relaxed) {
+        0 => SLICE_NS,
+        ns => u64::from(ns),
+    }
+}
+
+/// Interrupts the holder, unless it is in a call, behind which it looks by itself.
+fn hurry_holder(group: &Group) {
+    let holder = group.moved.load(Ordering::Relaxed);
+    if holder == 0 || slot(holder - 1).inflight.load(Ordering::Relaxed) != 0 {
+        return;
+    }
+    let holder = slot(holder - 1);
+    let tid = holder.owner.load(Ordering::Relaxed) & TID_MASK;
+    signals::interrupt_task(holder.pid.load(Ordering::Relaxed), tid);
+}
+
+/// The part of a slot's owner that is a thread id.
+const TID_MASK: u32 = 0x3fff_ffff;
+
+/// Recording, before a call: gives the turn up if somebody has waited for long enough.
+pub fn make_way(task: &Task) {
+    if mine(task).wanted.load(Ordering::Relaxed) != 0 {
+        hand_over(task);
+    }
+}
+
+pub fn is_wanted(task: &Task) -> bool {
+    mine(task).wanted.load(Ordering::Relaxed) != 0
+}
+
+/// The task was stopped while it computed. `spins`: it will only go round until memory changes.
+pub fn give_way(task: &Task, spins: bool) {
+    let slice_ns = if spins {
+        SLICE_SPINNING_NS
+    } else {
+        SLICE_COMPUTING_NS
+    };
+    mine(task)
+        .slice_ns
+        .store(slice_ns as u32, Ordering::Relaxed);
+    hand_over(task);
+}
+
+/// Gives the turn to a task that waits for it, and takes one again afterwards.
+pub fn hand_over(task: &Task) {
+    let group = mine(task);
+    group.wanted.store(0, Ordering::SeqCst);
+    if group.waiters.load(Ordering::SeqCst) == 0 {
+        return;
+    }
+    let seen = group.grants.load(Ordering::SeqCst);
+    group.making_way.fetch_add(1, Ordering::SeqCst);
+    unlock(group);
+    // The one that was woken may not be running yet: whoever let it go must not be faster.
+    let mut tries = 0;
+    while group.grants.load(Ordering::SeqCst) == seen && tries < 10 {
+        let _ = sys::futex_wait(&group.grants, seen, 1_000_000);
+        tries += 1;
+    }
+    group.making_way.fetch_sub(1, Ordering::SeqCst);
+    acquire(task);
 }
 
 /// A process killed in its turn never gives it up; its slot says so.
@@ -168,6 +260,10 @@ pub fn create() -> Option<u32> {
             entry.merged_into.store(0, Ordering::Relaxed);
             entry.members.store(0, Ordering::Relaxed);
             entry.order.store(1, Ordering::Relaxed);
+            entry.waiters.store(0, Ordering::Relaxed);
+            entry.wanted.store(0, Ordering::Relaxed);
+            entry.slice_ns.store(0, Ordering::Relaxed);
+            entry.making_way.store(0, Ordering::Relaxed);
             entry.id.store(
                 session.next_group.fetch_add(1, Ordering::Relaxed) + 1,
                 Ordering::Release,

@@ -202,9 +202,6 @@ fn judge(reader: &Reader, layout: &Layout, hung: bool) -> Outcome {
         let where_ = format!("process {}, event {}", report.process, report.event);
         return match reason {
             Reason::BadLog => Outcome::Corrupt(format!("{where_}: the trace contradicts itself")),
-            Reason::Preempted => Outcome::Incomplete(format!(
-                "{where_}: a signal interrupted the program between two calls, which this version cannot re-enact"
-            )),
             Reason::System => {
                 let error = io::Error::from_raw_os_error(report.detail as i32);
                 Outcome::SetUp(format!("{where_}: {error}"))
@@ -266,7 +263,10 @@ fn describe(reason: Reason, report: &Report) -> String {
         }
         Reason::Hang => "the program does not reach the next recorded event",
         Reason::Order => "an event that others wait for never came",
-        Reason::None | Reason::BadLog | Reason::System | Reason::Preempted => "unknown",
+        Reason::Preempted => {
+            "the place where the recorded task was stopped between two calls was not found again"
+        }
+        Reason::None | Reason::BadLog | Reason::System => "unknown",
     }
     .to_owned()
 }

@@ -291,6 +291,14 @@ pub static PATCHED: Patched = Patched {
     entry: AtomicU64::new(0),
 };
 
+/// What the code that looks for a stop compares with.
+pub static PREEMPT: crate::preempt::Shared = crate::preempt::Shared {
+    rax: AtomicU64::new(0),
+    rcx: AtomicU64::new(0),
+    registers: [const { AtomicU64::new(0) }; 16],
+    words: [const { AtomicU64::new(0) }; crate::preempt::WORDS],
+};
+
 /// What `reenact_patched_entry` keeps on the task's stack.
 #[repr(C)]
 pub struct PatchedFrame {

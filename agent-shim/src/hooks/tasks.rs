@@ -18,7 +18,7 @@ use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
 use crate::task::{group, session, slot, Process, Task, FRAMES_ROOM};
-use crate::{checksum, divergence, outputs, record, replay, ring, streams, turns};
+use crate::{checksum, divergence, outputs, preempt, record, replay, ring, streams, turns};
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_FS: u64 = 0x200;
@@ -413,6 +413,7 @@ extern "C" fn start_sharing(_: u64) -> ! {
     };
     first_steps(task, &child);
     patch::running(task);
+    preempt::arm_next(task);
     // SAFETY: the context was prepared by the parent; the net is armed as the last thing.
     unsafe {
         let context = &mut *(at as *mut UContext);

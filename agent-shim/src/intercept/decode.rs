@@ -3,57 +3,86 @@
 //! Enough of the opcode maps (Intel SDM volume 2, appendix A) to walk code. What this never does:
 //! guess; an encoding that it does not know has no length.
 
-/// Bytes of the instruction at the start of `code`; `None` for what is none or does not fit.
-pub fn length(code: &[u8]) -> Option<usize> {
+/// An instruction, as far as its shape goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    pub len: usize,
+    /// Opcode map (0: one byte, 1: 0f, 2: 0f38, 3: 0f3a; vector maps likewise) and opcode.
+    pub map: u8,
+    pub opcode: u8,
+    /// Position of the ModRM byte; 0: it has none.
+    pub modrm: usize,
+    pub rex: u8,
+    /// 0x64 or 0x65: relative to fs or gs.
+    pub segment: u8,
+    /// Encoded with VEX or EVEX, whose register extensions are not told.
+    pub vector: bool,
+    /// REP or REPNE in front.
+    pub repeated: bool,
+}
+
+/// The instruction at the start of `code`; `None` for what is none or does not fit.
+pub fn decode(code: &[u8]) -> Option<Instruction> {
     let mut at = 0;
     let mut short = false;
     let mut address_32 = false;
+    let mut found = Instruction {
+        len: 0,
+        map: 0,
+        opcode: 0,
+        modrm: 0,
+        rex: 0,
+        segment: 0,
+        vector: false,
+        repeated: false,
+    };
     loop {
         match *code.get(at)? {
             0x66 => short = true,
             0x67 => address_32 = true,
-            0xf0 | 0xf2 | 0xf3 | 0x2e | 0x36 | 0x3e | 0x26 | 0x64 | 0x65 => {}
+            0xf2 | 0xf3 => found.repeated = true,
+            segment @ (0x64 | 0x65) => found.segment = segment,
+            0xf0 | 0x2e | 0x36 | 0x3e | 0x26 => {}
             _ => break,
         }
         at += 1;
     }
-    let mut wide = false;
     let mut opcode = *code.get(at)?;
     if opcode & 0xf0 == 0x40 {
-        wide = opcode & 8 != 0;
+        found.rex = opcode;
         at += 1;
         opcode = *code.get(at)?;
     }
+    let wide = found.rex & 8 != 0;
     at += 1;
     let full = if short && !wide { 2 } else { 4 };
+    found.opcode = opcode;
     let (modrm, immediate) = match opcode {
         0x0f => {
-            let second = *code.get(at)?;
+            found.opcode = *code.get(at)?;
+            found.map = 1;
             at += 1;
-            match second {
+            match found.opcode {
                 0x38 | 0x3a => {
-                    code.get(at)?;
+                    found.map = if found.opcode == 0x38 { 2 } else { 3 };
+                    found.opcode = *code.get(at)?;
                     at += 1;
-                    (true, usize::from(second == 0x3a))
+                    (true, usize::from(found.map == 3))
                 }
-                _ => two_byte(second)?,
+                second => two_byte(second)?,
             }
         }
-        // VEX: two or three bytes, then an opcode of the maps 0f, 0f38 and 0f3a.
-        0xc5 => {
+        // VEX: two or three bytes, then an opcode of the maps 0f, 0f38 and 0f3a. EVEX has three.
+        0xc5 | 0xc4 | 0x62 => {
+            found.vector = true;
+            (found.map, at) = match opcode {
+                0xc5 => (1, at + 1),
+                0xc4 => (*code.get(at)? & 0x1f, at + 2),
+                _ => (*code.get(at)? & 7, at + 3),
+            };
+            found.opcode = *code.get(at)?;
             at += 1;
-            vector(1, code, &mut at)?
-        }
-        0xc4 => {
-            let map = *code.get(at)? & 0x1f;
-            at += 2;
-            vector(map, code, &mut at)?
-        }
-        // EVEX.
-        0x62 => {
-            let map = *code.get(at)? & 7;
-            at += 3;
-            vector(map, code, &mut at)?
+            vector(found.map, found.opcode)?
         }
         0xa0..=0xa3 => (false, if address_32 { 4 } else { 8 }),
         0xb8..=0xbf => (false, if wide { 8 } else { full }),
@@ -65,10 +94,66 @@ pub fn length(code: &[u8]) -> Option<usize> {
         _ => one_byte(opcode, full)?,
     };
     if modrm {
+        found.modrm = at;
         at += operand(&code[at.min(code.len())..])?;
     }
-    at += immediate;
-    (at <= 15 && at <= code.len()).then_some(at)
+    found.len = at + immediate;
+    (found.len <= 15 && found.len <= code.len()).then_some(found)
+}
+
+/// Bytes of the instruction at the start of `code`.
+pub fn length(code: &[u8]) -> Option<usize> {
+    decode(code).map(|found| found.len)
+}
+
+impl Instruction {
+    /// Position of the displacement if the operand is relative to the instruction pointer.
+    pub fn relative_operand(&self, code: &[u8]) -> Option<usize> {
+        (self.modrm != 0 && code[self.modrm] & 0xc7 == 0x05).then_some(self.modrm + 1)
+    }
+
+    /// Address of the memory operand. `registers` are in the order of their numbers in encodings
+    /// (rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 to r15); `next` is the address behind.
+    pub fn address(&self, code: &[u8], registers: &[u64; 16], next: u64) -> Option<u64> {
+        if self.modrm == 0 || self.vector || code[self.modrm] >> 6 == 3 {
+            return None;
+        }
+        let extended = |bit: u8, low: u8| {
+            let high = if self.rex & bit != 0 { 8 } else { 0 };
+            usize::from(low & 7) + high
+        };
+        let (mode, rm) = (code[self.modrm] >> 6, code[self.modrm] & 7);
+        let mut at = self.modrm + 1;
+        let mut sum = 0u64;
+        let mut wide = mode == 2;
+        if rm == 4 {
+            let sib = code[at];
+            at += 1;
+            let index = extended(2, sib >> 3);
+            if index != 4 {
+                sum = registers[index] << (sib >> 6);
+            }
+            if sib & 7 == 5 && mode == 0 {
+                wide = true;
+            } else {
+                sum = sum.wrapping_add(registers[extended(1, sib)]);
+            }
+        } else if mode == 0 && rm == 5 {
+            wide = true;
+            sum = next;
+        } else {
+            sum = registers[extended(1, rm)];
+        }
+        let distance = if wide {
+            let bytes = code.get(at..at + 4)?;
+            i64::from(i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        } else if mode == 1 {
+            i64::from(*code.get(at)? as i8)
+        } else {
+            0
+        };
+        Some(sum.wrapping_add(distance as u64))
+    }
 }
 
 /// Is there a ModRM byte, and how many bytes of immediate follow?
@@ -112,9 +197,7 @@ fn two_byte(opcode: u8) -> Option<(bool, usize)> {
     })
 }
 
-fn vector(map: u8, code: &[u8], at: &mut usize) -> Option<(bool, usize)> {
-    let opcode = *code.get(*at)?;
-    *at += 1;
+fn vector(map: u8, opcode: u8) -> Option<(bool, usize)> {
     match map {
         1 if opcode == 0x77 => Some((false, 0)),
         1 => Some((
@@ -288,6 +371,23 @@ mod tests {
         assert_eq!(length(&[]), None);
         assert_eq!(length(&[0x06]), None);
         assert_eq!(length(&[0x66; 20]), None);
+    }
+
+    #[test]
+    fn operands_are_where_the_registers_say() {
+        let mut registers = [0; 16];
+        for (number, register) in registers.iter_mut().enumerate() {
+            *register = 0x1000 * (number as u64 + 1);
+        }
+        let at = |code: &[u8]| decode(code).unwrap().address(code, &registers, 0x900);
+        // mov 0x10(%rsp), %eax; mov (%rdi,%rcx,8), %rax; mov -8(%r13), %rax; add $1, 0x20(%rip)
+        assert_eq!(at(&[0x8b, 0x44, 0x24, 0x10]), Some(0x5010));
+        assert_eq!(at(&[0x48, 0x8b, 0x04, 0xcf]), Some(0x8000 + 0x10000));
+        assert_eq!(at(&[0x49, 0x8b, 0x45, 0xf8]), Some(0xe000 - 8));
+        assert_eq!(at(&[0x83, 0x05, 0x20, 0, 0, 0, 1]), Some(0x920));
+        // mov %eax, 0x601000; mov %rsp, %rbp
+        assert_eq!(at(&[0x89, 0x04, 0x25, 0, 0x10, 0x60, 0]), Some(0x60_1000));
+        assert_eq!(at(&[0x48, 0x89, 0xe5]), None);
     }
 
     fn among(code: &[u8]) -> (Vec<u8>, usize) {

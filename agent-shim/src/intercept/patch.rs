@@ -16,6 +16,7 @@ use reenact_abi::map::{PAGE, STUBS, STUBS_SIZE};
 
 use crate::arch::{self, PATCHED};
 use crate::guest_mem;
+use crate::preempt;
 use crate::intercept::clock;
 use crate::sys;
 use crate::task::{mm, session, Task, FRAMES_ROOM};
@@ -28,7 +29,8 @@ const STUB: u64 = 64;
 const TRAP: u64 = 33;
 const TAIL: u64 = 35;
 const LOGICAL: u64 = 56;
-const STUBS_PER_RANGE: u64 = STUBS_SIZE / STUB;
+/// The last page of each range is for code that looks for a stop (see preempt.rs).
+const STUBS_PER_RANGE: u64 = (STUBS_SIZE - PAGE) / STUB;
 
 const CODE_RANGES: usize = 192;
 const COUNTERS: usize = 256;
@@ -167,8 +169,7 @@ impl Code {
 
     /// Room for a stub within reach of `site`.
     fn place(&mut self, site: u64) -> Option<(u64, u64)> {
-        const REACH: u64 = (1 << 31) - STUBS_SIZE;
-        let range = STUBS.iter().position(|base| base.abs_diff(site) < REACH)?;
+        let range = reach(site)?;
         let number = u64::from(self.made[range]);
         if number >= STUBS_PER_RANGE {
             return None;
@@ -202,6 +203,12 @@ fn is_code(prot: u64) -> bool {
 
 fn hash(rip: u64) -> usize {
     (rip.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
+}
+
+/// The range of stubs that a jump at `site` reaches.
+pub fn reach(site: u64) -> Option<usize> {
+    const REACH: u64 = (1 << 31) - STUBS_SIZE;
+    STUBS.iter().position(|base| base.abs_diff(site) < REACH)
 }
 
 /// Is this address in a stub?
@@ -239,7 +246,7 @@ pub fn trapped_stub(rip: u64) -> Option<u64> {
 pub fn resume_at(rip: u64) -> u64 {
     match mm().code.stub(rip) {
         Some(stub) => behind(stub),
-        None => rip,
+        None => preempt::resume_at(rip).unwrap_or(rip),
     }
 }
 
@@ -424,6 +431,31 @@ pub fn hidden_counter(rip: u64) -> Option<u64> {
         Some(3)
     } else {
         (code[..2] == HIDDEN_RDTSC).then_some(2)
+    }
+}
+
+/// Puts a page of code of the shim's own at `page` of a range of stubs.
+pub fn comparing_code(page: u64, bytes: &[u8; PAGE as usize]) -> bool {
+    let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_FIXED;
+    // SAFETY: the page is the shim's own, and nobody runs its old content.
+    unsafe {
+        sys::mmap(page, PAGE, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0).is_ok()
+            && arch::copy(page, bytes.as_ptr() as u64, bytes.len()) == 0
+            && sys::mprotect(page, PAGE, sys::PROT_READ | sys::PROT_EXEC).is_ok()
+    }
+}
+
+/// Writes code whose pages are to have that protection afterwards.
+pub fn store_protected(at: u64, bytes: &[u8], prot: u64) -> bool {
+    let first = at & !(PAGE - 1);
+    let len = (at + bytes.len() as u64).next_multiple_of(PAGE) - first;
+    // SAFETY: as in `while_writable`.
+    unsafe {
+        if sys::mprotect(first, len, sys::PROT_READ | sys::PROT_WRITE).is_err() {
+            return false;
+        }
+        let left = arch::copy(at, bytes.as_ptr() as u64, bytes.len());
+        sys::mprotect(first, len, prot).is_ok() && left == 0
     }
 }
 

@@ -15,7 +15,7 @@ use crate::intercept::{clock, cpuid, net, patch};
 use crate::signals;
 use crate::sys::{self, SigAction};
 use crate::task::Task;
-use crate::{record, replay, warn};
+use crate::{preempt, record, replay, warn};
 
 pub const SIGILL: u32 = 4;
 pub const SIGTRAP: u32 = 5;
@@ -28,7 +28,8 @@ pub const SIGSYS: u32 = 31;
 pub const FAULTS: [u32; 5] = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV];
 
 const SI_KERNEL: i32 = 128;
-const SI_TIMER: i32 = -2;
+const TRAP_BRKPT: i32 = 1;
+const TRAP_TRACE: i32 = 2;
 const SYS_SECCOMP: i32 = 1;
 const SYS_USER_DISPATCH: i32 = 2;
 
@@ -82,7 +83,7 @@ extern "C" fn on_sigsys(_signal: i32, info: *const SigInfo, context: *mut UConte
     // SAFETY: the kernel passes valid pointers into the frame on our signal stack.
     let (info, context) = unsafe { (&*info, &mut *context) };
     if info.code() != SYS_SECCOMP && info.code() != SYS_USER_DISPATCH {
-        if info.code() == SI_TIMER && signals::is_own_timer(info) {
+        if signals::is_own(info) {
             signals::interrupt(Task::current(), context);
             return;
         }
@@ -97,6 +98,7 @@ extern "C" fn on_sigsys(_signal: i32, info: *const SigInfo, context: *mut UConte
         regs.rax = unsafe { arch::syscall(info.syscall() as u32 as u64, args) } as u64;
         return;
     }
+    preempt::cancel_by_call(context);
     let task = Task::current();
     let nr = info.syscall() as u32 as u64;
     let regs = &mut context.regs;
@@ -151,14 +153,31 @@ extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut UContext
         return;
     }
     let task = Task::current();
-    let faulted = signal == SIGSEGV && info.code() == SI_KERNEL
-        || signal == SIGILL && patch::hidden_counter(context.regs.rip).is_some();
-    if faulted && instruction(task, context) {
+    if signal == SIGTRAP && stopped(task, info, context) {
         patch::running(Task::current());
         return;
     }
+    preempt::cancel(context);
+    let faulted = signal == SIGSEGV && info.code() == SI_KERNEL
+        || signal == SIGILL && patch::hidden_counter(context.regs.rip).is_some();
+    if faulted && instruction(task, context) {
+        preempt::arm_next(task);
+        go_on(context);
+        return;
+    }
     signals::fault(task, signal, info, context);
-    patch::running(Task::current());
+    preempt::arm_next(Task::current());
+    go_on(context);
+}
+
+/// Steps and traps that serve to stop a task, or to find its stop again.
+fn stopped(task: &mut Task, info: &SigInfo, context: &mut UContext) -> bool {
+    if task.recording() {
+        info.code() == TRAP_TRACE && preempt::step(task, context)
+    } else {
+        matches!(info.code(), TRAP_BRKPT | TRAP_TRACE | SI_KERNEL)
+            && preempt::trapped(task, context)
+    }
 }
 
 extern "C" fn on_signal(signal: i32, info: *const SigInfo, context: *mut UContext) {
@@ -183,10 +202,10 @@ extern "C" fn on_signal(signal: i32, info: *const SigInfo, context: *mut UContex
     }
 }
 
-/// Is this address in the shim's own code?
+/// Is this address in the shim's own code, or in the vDSO that it reads clocks with?
 pub fn in_shim(rip: u64) -> bool {
     let (text, len) = arch::text_range();
-    (text..text + len).contains(&rip)
+    (text..text + len).contains(&rip) || clock::in_vdso(rip)
 }
 
 /// Emulates RDTSC, RDTSCP and CPUID, which fault under us; false when it is none of them.

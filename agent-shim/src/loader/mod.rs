@@ -23,7 +23,7 @@ use crate::say::Text;
 use crate::signals;
 use crate::sys::{self, Errno, SigAction};
 use crate::task::{mm, session, slot, Process, Task, FRAMES_ROOM};
-use crate::{log, nr, record, replay, ring, turns, warn};
+use crate::{log, nr, preempt, record, replay, ring, turns, warn};
 use core::fmt::Write;
 
 /// Exit status for "the command was found but cannot be executed", as env(1) and shells use it.
@@ -287,6 +287,7 @@ fn complete_exec(task: &mut Task) {
 fn enter(task: &mut Task, sp: u64, entry: u64, vdso: Option<(u64, u64)>) -> ! {
     let process = task.process();
     patch::running(task);
+    preempt::arm_next(task);
     drop_kernel_mappings(vdso);
     sys::sigprocmask(sys::SIG_SETMASK, signals::real_mask(task.mask));
     clock::begin(task);

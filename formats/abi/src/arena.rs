@@ -179,8 +179,8 @@ pub enum Reason {
     Hang = 13,
     /// The other end of a shared order never arrived.
     Order = 14,
-    /// Not a difference: the recorded task was interrupted between calls, which this version
-    /// records but cannot re-enact.
+    /// The recorded task was stopped between two calls, and the replayed one made a call before
+    /// it came to the same place in the same state.
     Preempted = 15,
 }
 
@@ -295,8 +295,16 @@ pub struct Group {
     pub order: AtomicU64,
     /// Replay: futex that is bumped whenever `order` moves by another task's doing.
     pub moved: AtomicU32,
+    /// Tasks that wait for the turn.
     pub waiters: AtomicU32,
-    pub reserved: [u64; 3],
+    /// Recording: how often the turn was taken; a futex for those who made way.
+    pub grants: AtomicU32,
+    pub making_way: AtomicU32,
+    /// Recording: somebody has waited long enough: the holder is to give the turn up at its next call.
+    pub wanted: AtomicU32,
+    /// Recording: how long the others wait before they want it, in nanoseconds.
+    pub slice_ns: AtomicU32,
+    pub reserved: u64,
 }
 
 /// A file content that is (or is about to be) in the trace.

@@ -1,0 +1,726 @@
+//! Stopping a task that computes, between two calls: so that nobody of its group starves, and so that
+//! a signal is delivered in time. And finding the same place again in replay, without counters.
+//!
+//! Recording steps through some instructions first, and notes which words of memory they touch. Then
+//! the state where the task stands is written down: registers, those words, a hash of the stack.
+//! Replay puts a jump at that instruction, to code that compares all this with what was recorded, at a
+//! nanosecond or so a pass, and goes on with the instruction where it differs.
+//!
+//! A state that comes back (a loop that waits for memory to change) matches when it is reached for the
+//! first time: a stop there has the same effects.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use reenact_abi::arena::Reason;
+use reenact_abi::event::{Header, Kind, Role};
+use reenact_abi::map::{STUBS, STUBS_SIZE};
+
+use crate::arch::frame::{Registers, UContext};
+use crate::arch::PREEMPT;
+use crate::guest_mem::{self, Hash};
+use crate::intercept::decode::{self, Instruction};
+use crate::intercept::{patch, trap};
+use crate::sys;
+use crate::task::{mm, Task};
+use crate::{divergence, log, nr, record, replay, ring, signals, turns};
+
+/// Instructions stepped through before a stop, at least and at most.
+const STEPS_MIN: u32 = 256;
+const STEPS_MAX: u32 = 4096;
+/// Words of memory written down.
+pub const WORDS: usize = 48;
+/// The trap flag.
+pub const TRAP_FLAG: u64 = 0x100;
+/// Bytes of code that a window may span, with all its instructions.
+const WINDOW_MAX: usize = 24;
+
+/// Recording: a stop that is being prepared. One per address space: only the task that has the turn
+/// is stepped.
+pub struct Stepping {
+    active: bool,
+    steps: u32,
+    /// Addresses touched last, without repetition; the next one goes to `at`.
+    words: [u64; WORDS],
+    at: usize,
+    /// Where stepping began, to see whether the task only goes round.
+    first: [u64; 16],
+    first_rip: u64,
+    spins: bool,
+}
+
+/// Replay: the stop that is to be found.
+pub struct Armed {
+    active: bool,
+    rip: u64,
+    prot: u64,
+    stack_hash: u64,
+    vector_hash: u64,
+    code: [u8; WINDOW_MAX],
+    code_len: usize,
+    /// Where the instructions that gave way to the jump are carried out; 0: a breakpoint was set.
+    moved_at: u64,
+}
+
+pub static mut STEPPING: Stepping = Stepping {
+    active: false,
+    steps: 0,
+    words: [0; WORDS],
+    at: 0,
+    first: [0; 16],
+    first_rip: 0,
+    spins: false,
+};
+
+static mut ARMED: Armed = Armed {
+    active: false,
+    rip: 0,
+    prot: 0,
+    stack_hash: 0,
+    vector_hash: 0,
+    code: [0; WINDOW_MAX],
+    code_len: 0,
+    moved_at: 0,
+};
+
+#[allow(static_mut_refs)]
+fn stepping() -> &'static mut Stepping {
+    // SAFETY: only the task that holds the group's turn runs code that uses it.
+    unsafe { &mut STEPPING }
+}
+
+#[allow(static_mut_refs)]
+fn armed() -> &'static mut Armed {
+    // SAFETY: as above.
+    unsafe { &mut ARMED }
+}
+
+/// What the comparing code reads, at addresses that 32 bits hold.
+#[repr(C)]
+pub struct Shared {
+    /// rax and rcx while flags are kept in rax.
+    pub rax: AtomicU64,
+    pub rcx: AtomicU64,
+    /// The recorded registers, in the order of their numbers in encodings.
+    pub registers: [AtomicU64; 16],
+    pub words: [AtomicU64; WORDS],
+}
+
+/// Registers in the order of their numbers in encodings.
+fn numbered(regs: &Registers) -> [u64; 16] {
+    [
+        regs.rax, regs.rcx, regs.rdx, regs.rbx, regs.rsp, regs.rbp, regs.rsi, regs.rdi, regs.r8,
+        regs.r9, regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15,
+    ]
+}
+
+/// Memory around the stack pointer: the red zone below, and some frames above.
+fn stack_hash(rsp: u64) -> u64 {
+    let mut hash = Hash::NEW;
+    hash.guest(rsp.wrapping_sub(128), 128 + 1024);
+    hash.0
+}
+
+/// The vector registers of a kernel's frame (xmm0 to xmm15 in the FXSAVE image).
+fn vector_hash(fpstate: u64) -> u64 {
+    if fpstate == 0 {
+        return 0;
+    }
+    let mut hash = Hash::NEW;
+    hash.guest(fpstate + 160, 256);
+    hash.0
+}
+
+// Recording.
+
+/// Somebody waits: the task is to stop soon.
+pub fn begin(task: &mut Task, context: &mut UContext) {
+    let stepping = stepping();
+    if stepping.active || task.detached {
+        return;
+    }
+    *stepping = Stepping {
+        active: true,
+        steps: 0,
+        words: [0; WORDS],
+        at: 0,
+        first: numbered(&context.regs),
+        first_rip: context.regs.rip,
+        spins: false,
+    };
+    context.regs.eflags |= TRAP_FLAG;
+    note_words(&context.regs);
+}
+
+/// The task faults, or has gone far enough: stepping ends.
+pub fn cancel(context: &mut UContext) {
+    if context.regs.eflags & TRAP_FLAG != 0 && stepping().active {
+        stepping().active = false;
+        context.regs.eflags &= !TRAP_FLAG;
+    }
+}
+
+/// The task makes a call, which is a boundary. The instruction has copied the flags to r11.
+pub fn cancel_by_call(context: &mut UContext) {
+    if context.regs.eflags & TRAP_FLAG != 0 && stepping().active {
+        cancel(context);
+        context.regs.r11 &= !TRAP_FLAG;
+    }
+}
+
+/// The task made one step. False when it was none of ours.
+pub fn step(task: &mut Task, context: &mut UContext) -> bool {
+    let stepping = stepping();
+    if !stepping.active {
+        return false;
+    }
+    let rip = context.regs.rip;
+    if trap::in_shim(rip) || patch::in_stub(rip) {
+        // A call: whoever waits gets the turn there.
+        cancel(context);
+        return true;
+    }
+    stepping.steps += 1;
+    if rip == stepping.first_rip && numbered(&context.regs) == stepping.first {
+        stepping.spins = true;
+    }
+    let mut code = [0u8; 64];
+    let got = guest_mem::read(rip, &mut code);
+    let Some(next) = decode::decode(&code[..got.min(16)]) else {
+        cancel(context);
+        return true;
+    };
+    if stepping.steps >= STEPS_MAX || reads_flags(&next) {
+        cancel(context);
+        return true;
+    }
+    if stepping.steps >= STEPS_MIN && !next.repeated {
+        let patchable = window(&code[..got], rip).is_some() && patch::reach(rip).is_some();
+        if patchable || stepping.steps > STEPS_MAX / 2 {
+            cancel(context);
+            stop(task, context);
+            return true;
+        }
+    }
+    note_words(&context.regs);
+    true
+}
+
+/// PUSHF would show the trap flag; POPF and IRET may drop it.
+fn reads_flags(next: &Instruction) -> bool {
+    next.map == 0 && matches!(next.opcode, 0x9c | 0x9d | 0xcf)
+}
+
+/// Remembers which memory the instruction at rip is about to touch.
+fn note_words(regs: &Registers) {
+    let mut code = [0u8; 16];
+    let got = guest_mem::read(regs.rip, &mut code);
+    let Some(next) = decode::decode(&code[..got]) else {
+        return;
+    };
+    let numbers = numbered(regs);
+    let Some(mut at) = next.address(&code, &numbers, regs.rip + next.len as u64) else {
+        return;
+    };
+    if next.map == 0 && next.opcode == 0x8d {
+        // LEA touches nothing.
+        return;
+    }
+    if next.segment != 0 {
+        const ARCH_GET_FS: u64 = 0x1003;
+        const ARCH_GET_GS: u64 = 0x1004;
+        let which = if next.segment == 0x64 {
+            ARCH_GET_FS
+        } else {
+            ARCH_GET_GS
+        };
+        let mut base = 0u64;
+        // SAFETY: the kernel writes one word.
+        unsafe { sys::call(nr::ARCH_PRCTL, [which, &raw mut base as u64]) };
+        at = at.wrapping_add(base);
+    }
+    let at = at & !7;
+    let stepping = stepping();
+    if at != 0 && !guest_mem::overlaps_shim(at, 8) && !stepping.words.contains(&at) {
+        stepping.words[stepping.at % WORDS] = at;
+        stepping.at += 1;
+    }
+}
+
+/// The task stops here: the others of its group go on, and signals are delivered.
+fn stop(task: &mut Task, context: &mut UContext) {
+    let stepping = stepping();
+    let registers = numbered(&context.regs);
+    let mut words = [[0u64; 2]; WORDS];
+    let mut count = 0;
+    for back in 0..stepping.at.min(WORDS) {
+        // The one touched last first.
+        let at = stepping.words[(stepping.at - 1 - back) % WORDS];
+        if let Ok(value) = guest_mem::get::<u64>(at) {
+            words[count] = [at, value];
+            count += 1;
+        }
+    }
+    let args = [
+        stack_hash(context.regs.rsp),
+        vector_hash(context.regs.fpstate),
+        protection(context.regs.rip),
+        u64::from(stepping.spins),
+        context.regs.eflags,
+        0,
+    ];
+    turns::give_way(task, stepping.spins);
+    record::open(
+        task,
+        Header {
+            kind: Kind::Preempt as u8,
+            rip: context.regs.rip,
+            rsp: context.regs.rsp,
+            args,
+            ..Header::default()
+        },
+    );
+    ring::part(task, Role::Data, 0, registers.as_ptr() as u64, 128, 0);
+    ring::part(
+        task,
+        Role::Data,
+        1,
+        words.as_ptr() as u64,
+        16 * count as u64,
+        0,
+    );
+    ring::finish(task);
+    signals::deliver_pending(task, context, false);
+    context.mask = signals::real_mask(task.mask);
+    context.regs.rip = patch::resume_at(context.regs.rip);
+}
+
+/// How the code at `rip` is mapped.
+fn protection(rip: u64) -> u64 {
+    let usual = sys::PROT_READ | sys::PROT_EXEC;
+    if mm().code.holds(rip, rip + 1) {
+        return usual;
+    }
+    crate::checksum::protection_of(rip).unwrap_or(usual)
+}
+
+// Replay.
+
+/// The task is about to run: if its next event is a stop, that is to be found.
+pub fn arm_next(task: &mut Task) {
+    if task.recording() {
+        return;
+    }
+    match log::peek(task) {
+        Some(header) if header.kind == Kind::Preempt as u8 => arm(task, &header),
+        _ => {}
+    }
+}
+
+/// The next event of the task is a stop: it is to be found.
+pub fn arm(task: &mut Task, header: &Header) {
+    let shared = &PREEMPT;
+    let mut registers = [0u8; 128];
+    let mut words = [0u8; WORDS * 16];
+    let (mut have, mut have_words) = (0, 0);
+    log::look(task, header, |_, piece| {
+        if piece.is(Role::Data) && piece.part.addr == 0 {
+            have = piece.copy_to(&mut registers);
+        } else if piece.is(Role::Data) {
+            have_words = piece.copy_to(&mut words);
+        }
+    });
+    let prot = header.args[2] & 7;
+    if have != registers.len()
+        || guest_mem::overlaps_shim(header.rip, 64)
+        || prot & sys::PROT_EXEC == 0
+    {
+        divergence::failed(task, Reason::BadLog, header.rip);
+    }
+    let word = |bytes: &[u8], at: usize| {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&bytes[at..at + 8]);
+        u64::from_le_bytes(eight)
+    };
+    for (index, register) in shared.registers.iter().enumerate() {
+        register.store(word(&registers, index * 8), Ordering::Relaxed);
+    }
+    let count = have_words / 16;
+    let mut addresses = [0u64; WORDS];
+    for index in 0..count {
+        addresses[index] = word(&words, index * 16);
+        shared.words[index].store(word(&words, index * 16 + 8), Ordering::Relaxed);
+        if guest_mem::overlaps_shim(addresses[index], 8) {
+            divergence::failed(task, Reason::BadLog, addresses[index]);
+        }
+    }
+    let armed = armed();
+    *armed = Armed {
+        active: true,
+        rip: header.rip,
+        prot,
+        stack_hash: header.args[0],
+        vector_hash: header.args[1],
+        code: [0; WINDOW_MAX],
+        code_len: 0,
+        moved_at: 0,
+    };
+    let mut code = [0u8; 64];
+    let got = guest_mem::read(header.rip, &mut code);
+    let place = patch::reach(header.rip);
+    if let (Some(len), Some(range)) = (window(&code[..got], header.rip), place) {
+        if compare_at(armed, &code[..len], range, &addresses[..count]) {
+            return;
+        }
+    }
+    // No room for a jump: a breakpoint is slow, but always fits.
+    armed.code[0] = code[0];
+    armed.code_len = 1;
+    if !patch::store_protected(header.rip, &[0xcc], prot) {
+        divergence::failed(task, Reason::System, header.rip);
+    }
+}
+
+/// The page of each range of stubs that holds the comparing code.
+fn comparing_page(range: usize) -> u64 {
+    STUBS[range] + STUBS_SIZE - 4096
+}
+
+/// Puts the comparing code in place and a jump to it at the instruction.
+fn compare_at(armed: &mut Armed, code: &[u8], range: usize, addresses: &[u64]) -> bool {
+    let page = comparing_page(range);
+    let mut out = Code {
+        bytes: [0xcc; 4096],
+        at: 0,
+        base: page,
+        whole: true,
+    };
+    let low = |at: u64| at as u32;
+    let shared = &PREEMPT;
+    let (rax, rcx) = (
+        low(shared.rax.as_ptr() as u64),
+        low(shared.rcx.as_ptr() as u64),
+    );
+    // mov %rax, rax; lahf; seto %al
+    out.put(&[0x48, 0x89, 0x04, 0x25]);
+    out.word(rax);
+    out.put(&[0x9f, 0x0f, 0x90, 0xc0]);
+    let mut exits = [0usize; 16 + WORDS];
+    let mut exit_count = 0;
+    for number in 1..16u8 {
+        // cmp register, %number; jne
+        let (rex, low_bits) = if number >= 8 {
+            (0x4c, number - 8)
+        } else {
+            (0x48, number)
+        };
+        out.put(&[rex, 0x3b, 0x04 | low_bits << 3, 0x25]);
+        out.word(low(shared.registers[number as usize].as_ptr() as u64));
+        exits[exit_count] = out.jump_not_equal();
+        exit_count += 1;
+    }
+    // rax itself stands in memory now.
+    let own = [rax];
+    let all = own
+        .iter()
+        .map(|at| (u64::from(*at), low(shared.registers[0].as_ptr() as u64)));
+    let words = addresses
+        .iter()
+        .zip(&shared.words)
+        .map(|(at, value)| (*at, low(value.as_ptr() as u64)));
+    for (at, value) in all.chain(words) {
+        // mov %rcx, rcx; mov $at, %rcx; mov (%rcx), %rcx; cmp value, %rcx; mov rcx, %rcx; jne
+        out.put(&[0x48, 0x89, 0x0c, 0x25]);
+        out.word(rcx);
+        out.put(&[0x48, 0xb9]);
+        out.put(&at.to_le_bytes());
+        out.put(&[0x48, 0x8b, 0x09, 0x48, 0x3b, 0x0c, 0x25]);
+        out.word(value);
+        out.put(&[0x48, 0x8b, 0x0c, 0x25]);
+        out.word(rcx);
+        if exit_count < exits.len() {
+            exits[exit_count] = out.jump_not_equal();
+            exit_count += 1;
+        }
+    }
+    // add $0x7f, %al; sahf; mov rax, %rax; and a trap: all of this was equal.
+    const RESTORE: [u8; 7] = [0x04, 0x7f, 0x9e, 0x48, 0x8b, 0x04, 0x25];
+    out.put(&RESTORE);
+    out.word(rax);
+    out.put(&[0xcc]);
+    for exit in &exits[..exit_count] {
+        out.land(*exit);
+    }
+    out.put(&RESTORE);
+    out.word(rax);
+    armed.moved_at = page + out.at as u64;
+    let moved = out.relocate(code, armed.rip);
+    if !moved || !out.whole || !patch::comparing_code(page, &out.bytes) {
+        armed.moved_at = 0;
+        return false;
+    }
+    armed.code[..code.len()].copy_from_slice(code);
+    armed.code_len = code.len();
+    let mut jump = [0xe9, 0, 0, 0, 0];
+    let distance = page.wrapping_sub(armed.rip + 5) as i64;
+    jump[1..].copy_from_slice(&(distance as i32).to_le_bytes());
+    i32::try_from(distance).is_ok() && patch::store_protected(armed.rip, &jump, armed.prot)
+}
+
+/// Machine code in the making.
+struct Code {
+    bytes: [u8; 4096],
+    at: usize,
+    base: u64,
+    /// False once something did not fit.
+    whole: bool,
+}
+
+impl Code {
+    fn put(&mut self, bytes: &[u8]) {
+        match self.bytes.get_mut(self.at..self.at + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.at += bytes.len();
+            }
+            None => self.whole = false,
+        }
+    }
+
+    fn word(&mut self, value: u32) {
+        self.put(&value.to_le_bytes());
+    }
+
+    /// jne to somewhere that is known later; position of its distance.
+    fn jump_not_equal(&mut self) -> usize {
+        self.put(&[0x0f, 0x85, 0, 0, 0, 0]);
+        self.at - 4
+    }
+
+    /// The jump whose distance stands at `position` leads here.
+    fn land(&mut self, position: usize) {
+        let distance = (self.at as i64 - (position as i64 + 4)) as i32;
+        if let Some(room) = self.bytes.get_mut(position..position + 4) {
+            room.copy_from_slice(&distance.to_le_bytes());
+        }
+    }
+
+    /// Writes instructions that stood at `from` so that they do here what they did there, and a jump
+    /// to what follows them.
+    fn relocate(&mut self, code: &[u8], from: u64) -> bool {
+        let mut done = 0;
+        while done < code.len() {
+            let Some(next) = decode::decode(&code[done..]) else {
+                return false;
+            };
+            let bytes = &code[done..done + next.len];
+            let behind = from + (done + next.len) as u64;
+            match branch(&next, bytes, behind) {
+                Some(target) => {
+                    match (next.map, next.opcode) {
+                        (0, 0xe9 | 0xeb) => self.put(&[0xe9]),
+                        (_, opcode) => self.put(&[0x0f, 0x80 | opcode & 0x0f]),
+                    }
+                    if !self.distance(target) {
+                        return false;
+                    }
+                }
+                None => {
+                    let start = self.at;
+                    self.put(bytes);
+                    if let Some(at) = next.relative_operand(bytes) {
+                        let old = i64::from(i32::from_le_bytes([
+                            bytes[at],
+                            bytes[at + 1],
+                            bytes[at + 2],
+                            bytes[at + 3],
+                        ]));
+                        let target = behind.wrapping_add(old as u64);
+                        let here = self.base + (start + next.len) as u64;
+                        let Ok(distance) = i32::try_from(target.wrapping_sub(here) as i64) else {
+                            return false;
+                        };
+                        self.bytes[start + at..start + at + 4]
+                            .copy_from_slice(&distance.to_le_bytes());
+                    }
+                }
+            }
+            done += next.len;
+        }
+        self.put(&[0xe9]);
+        self.distance(from + code.len() as u64)
+    }
+
+    fn distance(&mut self, target: u64) -> bool {
+        let here = self.base + self.at as u64 + 4;
+        match i32::try_from(target.wrapping_sub(here) as i64) {
+            Ok(distance) => {
+                self.put(&distance.to_le_bytes());
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// Target of a direct jump, conditional or not.
+fn branch(next: &Instruction, bytes: &[u8], behind: u64) -> Option<u64> {
+    let distance = match (next.map, next.opcode) {
+        (0, 0xeb | 0x70..=0x7f) => i64::from(bytes[next.len - 1] as i8),
+        (0, 0xe9) | (1, 0x80..=0x8f) => {
+            let at = next.len - 4;
+            i64::from(i32::from_le_bytes([
+                bytes[at],
+                bytes[at + 1],
+                bytes[at + 2],
+                bytes[at + 3],
+            ]))
+        }
+        _ => return None,
+    };
+    Some(behind.wrapping_add(distance as u64))
+}
+
+/// Bytes of the whole instructions at `rip` that a jump would replace, if they can be carried out
+/// elsewhere and nobody jumps into their midst.
+fn window(code: &[u8], rip: u64) -> Option<usize> {
+    const JUMP: usize = 5;
+    let mut len = 0;
+    while len < JUMP {
+        let bytes = code.get(len..)?;
+        let next = decode::decode(&bytes[..bytes.len().min(16)])?;
+        let relocatable = match (next.map, next.opcode) {
+            // Calls and returns leave addresses behind; loops have short distances only; what traps
+            // means something where it stands.
+            (0, 0xe8 | 0xc2 | 0xc3 | 0xcb | 0xca | 0xe0..=0xe3 | 0xcc | 0xcd | 0xf1 | 0xf4) => {
+                false
+            }
+            (0, 0xff) => !matches!(bytes[next.modrm] >> 3 & 7, 2..=5),
+            (0, 0x06 | 0x9c | 0x9d) => false,
+            (1, 0x05 | 0x0b | 0x31 | 0x34 | 0xa2 | 0x01) => false,
+            // PAUSE is written as a repeated NOP.
+            _ => !next.repeated || next.map != 0 || next.opcode == 0x90,
+        };
+        let jumps = matches!(
+            (next.map, next.opcode),
+            (0, 0xeb | 0xe9 | 0x70..=0x7f) | (1, 0x80..=0x8f)
+        );
+        len += next.len;
+        if !relocatable || len > WINDOW_MAX || jumps && len < JUMP {
+            return None;
+        }
+    }
+    let inside = rip + 1..rip + len as u64;
+    (!jumped_into(rip, &inside)).then_some(len)
+}
+
+/// Does anything that looks like a jump nearby lead into that range?
+fn jumped_into(rip: u64, inside: &core::ops::Range<u64>) -> bool {
+    const NEAR: u64 = 2048;
+    if inside.is_empty() {
+        return false;
+    }
+    let start = rip.saturating_sub(NEAR);
+    let mut code = [0u8; 2 * NEAR as usize];
+    // What is not mapped holds no jumps: try the part from the instruction on alone.
+    let mut from = start;
+    let mut got = guest_mem::read(from, &mut code);
+    if from + got as u64 <= rip {
+        from = rip & !4095;
+        got = guest_mem::read(from, &mut code);
+    }
+    for at in 0..got.saturating_sub(6) {
+        let behind = from + at as u64;
+        let near = |len: u64, distance: i64| behind.wrapping_add(len).wrapping_add(distance as u64);
+        let long = |at: usize| {
+            i64::from(i32::from_le_bytes([
+                code[at],
+                code[at + 1],
+                code[at + 2],
+                code[at + 3],
+            ]))
+        };
+        let target = match (code[at], code[at + 1]) {
+            (0xeb | 0x70..=0x7f, distance) => near(2, i64::from(distance as i8)),
+            (0xe9, _) => near(5, long(at + 1)),
+            (0x0f, 0x80..=0x8f) => near(6, long(at + 2)),
+            _ => continue,
+        };
+        if inside.contains(&target) {
+            return true;
+        }
+    }
+    false
+}
+
+/// A trap of the comparing code, or of a breakpoint. False when it was none of ours.
+pub fn trapped(task: &mut Task, context: &mut UContext) -> bool {
+    let armed = armed();
+    if !armed.active {
+        return false;
+    }
+    let rip = context.regs.rip;
+    let (inline, single) = (patch::in_stub(rip), rip == armed.rip + 1);
+    if context.regs.eflags & TRAP_FLAG != 0 && armed.moved_at == 0 && !single {
+        // The instruction under the breakpoint has been carried out.
+        context.regs.eflags &= !TRAP_FLAG;
+        let _ = patch::store_protected(armed.rip, &[0xcc], armed.prot);
+        return true;
+    }
+    if !inline && !single {
+        return false;
+    }
+    context.regs.rip = armed.rip;
+    if same(context, armed) {
+        disarm();
+        matched(task, context);
+    } else if inline {
+        context.regs.rip = armed.moved_at;
+    } else {
+        let _ = patch::store_protected(armed.rip, &armed.code[..1], armed.prot);
+        context.regs.eflags |= TRAP_FLAG;
+    }
+    true
+}
+
+/// Is this all of the recorded state?
+fn same(context: &UContext, armed: &Armed) -> bool {
+    let registers = numbered(&context.regs);
+    let equal = registers
+        .iter()
+        .zip(&PREEMPT.registers)
+        .all(|(have, want)| *have == want.load(Ordering::Relaxed));
+    equal
+        && vector_hash(context.regs.fpstate) == armed.vector_hash
+        && stack_hash(context.regs.rsp) == armed.stack_hash
+}
+
+/// Where a task goes on that is to go on at `rip`, if instructions there gave way to a jump: they kept
+/// their lengths.
+pub fn resume_at(rip: u64) -> Option<u64> {
+    let armed = armed();
+    let inside = armed.rip + 1..armed.rip + armed.code_len as u64;
+    (armed.active && armed.moved_at != 0 && inside.contains(&rip))
+        .then(|| armed.moved_at + (rip - armed.rip))
+}
+
+/// The code is as it was.
+pub fn disarm() {
+    let armed = armed();
+    if armed.active {
+        armed.active = false;
+        let _ = patch::store_protected(armed.rip, &armed.code[..armed.code_len], armed.prot);
+    }
+}
+
+/// The place is found: the stop is re-enacted.
+fn matched(task: &mut Task, context: &mut UContext) {
+    let header = replay::next(task, &Header::default());
+    if header.kind != Kind::Preempt as u8 {
+        divergence::report(task, Reason::Kind, &header, &Header::default(), 0);
+    }
+    replay::take_turn(task, &header);
+    log::consume(task, &header, |_, _| {});
+    replay::after(task, context, true);
+    context.mask = signals::real_mask(task.mask);
+    context.regs.rip = patch::resume_at(context.regs.rip);
+}
