@@ -17,6 +17,10 @@ use core::sync::atomic::Ordering;
 /// `Header::nr` of a checksum event: memory at the end of a process.
 pub const MEMORY_AT_EXIT: u16 = 1;
 
+/// In the two headers of a report, the arguments from here on are the start, bytes and hash of the
+/// region that differs; in a trace they are 0.
+const REPORTED: usize = 3;
+
 /// One region in the event's data: start, bytes, hash, and 1 when a file lies behind it.
 const ENTRY: usize = 32;
 /// Regions in one event, and bytes hashed; what is beyond is skipped and counted.
@@ -112,6 +116,10 @@ pub fn replay(task: &mut Task) {
             have = piece.copy_to(&mut entries);
         }
     });
+    // A list that lost regions would otherwise match.
+    if header.args[0] != (have / ENTRY) as u64 {
+        divergence::failed(task, Reason::BadLog, header.args[0]);
+    }
     for entry in entries[..have].chunks_exact(ENTRY) {
         let word = |index: usize| {
             let mut bytes = [0; 8];
@@ -126,9 +134,12 @@ pub fn replay(task: &mut Task) {
         if guest_mem::overlaps_shim(region.start, region.len) {
             divergence::failed(task, Reason::BadLog, region.start);
         }
-        let same = hash(&region, u64::MAX).is_some_and(|(hash, _)| hash == word(2));
-        if !same {
-            divergence::report(task, Reason::Checksum, &header, &header, region.start);
+        let found = hash(&region, u64::MAX).map_or(0, |(hash, _)| hash);
+        if found != word(2) {
+            let (mut recorded, mut replayed) = (header, header);
+            recorded.args[REPORTED..].copy_from_slice(&[region.start, region.len, word(2)]);
+            replayed.args[REPORTED..].copy_from_slice(&[region.start, region.len, found]);
+            divergence::report(task, Reason::Checksum, &recorded, &replayed, region.start);
         }
     }
     session().checksums_matched.fetch_add(1, Ordering::Relaxed);

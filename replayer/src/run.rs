@@ -329,19 +329,21 @@ fn show_difference(path: &Path, difference: &Difference) {
         "replay:   process {} task {}, event {}",
         report.process, report.task, report.event
     );
-    if !nothing(&report.recorded) {
-        eprintln!("replay:   recorded  {}", render::header(&report.recorded));
-        eprintln!(
-            "replay:             at {:#x}, stack {:#x}",
-            report.recorded.rip, report.recorded.rsp
-        );
-    }
-    if !nothing(&report.replayed) {
-        eprintln!("replay:   replayed  {}", render::header(&report.replayed));
-        eprintln!(
-            "replay:             at {:#x}, stack {:#x}",
-            report.replayed.rip, report.replayed.rsp
-        );
+    for (side, header) in [
+        ("recorded", &report.recorded),
+        ("replayed", &report.replayed),
+    ] {
+        if nothing(header) {
+            continue;
+        }
+        eprintln!("replay:   {side}  {}", render::header(header));
+        // Events of the shim's own come from no place in the program.
+        if header.rip != 0 {
+            eprintln!(
+                "replay:             at {:#x}, stack {:#x}",
+                header.rip, header.rsp
+            );
+        }
     }
     if report.input_len != 0 {
         let len = (report.input_len as usize).min(report.input.len());

@@ -2,6 +2,7 @@
 //!
 //! Random places are few by default; `REENACT_THOROUGH=1` takes as many as the claims name.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -256,6 +257,49 @@ fn an_altered_input_hash_diverges() {
     diverged(&replay_altered(&recording, write, |event| {
         event.header.input_hash ^= 1
     }));
+}
+
+fn is_checksum(event: &Event) -> bool {
+    event.header.kind == Kind::Checksum as u8
+}
+
+/// Bytes that a checksum event holds for one region: start, length, hash, and whether a file lies behind it.
+const CHECKSUM_ENTRY: usize = 32;
+
+#[test]
+fn an_altered_state_checksum_diverges_and_names_the_memory() {
+    let recording = guest("process/fork").record();
+    let regions = |event: &Event| event.parts[0].bytes.len() / CHECKSUM_ENTRY;
+    for last in [false, true] {
+        let start = Cell::new(0);
+        let replayed = replay_altered(&recording, is_checksum, |event| {
+            let index = if last { regions(event) - 1 } else { 0 };
+            let entry = &mut event.parts[0].bytes[index * CHECKSUM_ENTRY..][..CHECKSUM_ENTRY];
+            start.set(u64::from_le_bytes(entry[..8].try_into().expect("8 bytes")));
+            entry[16] ^= 1;
+        });
+        diverged(&replayed);
+        let said = replayed.error_text();
+        let memory = format!("memory at {:#x}", start.get());
+        for side in ["diverged: ", "recorded  ", "replayed  "] {
+            let named = format!("{side}{memory}");
+            assert!(said.contains(&named), "`{named}` is not said: {said}");
+        }
+    }
+}
+
+/// The trace itself is inconsistent then, so this is no divergence of the program's.
+#[test]
+fn a_state_checksum_that_lost_a_region_is_refused() {
+    let recording = guest("process/fork").record();
+    let shorter = replay_altered(&recording, is_checksum, |event| {
+        let part = &mut event.parts[0];
+        part.len -= CHECKSUM_ENTRY as u64;
+        part.bytes.truncate(part.len as usize);
+    });
+    assert_eq!(shorter.code(), CORRUPT, "{}", shorter.error_text());
+    let miscounted = replay_altered(&recording, is_checksum, |event| event.header.args[0] += 1);
+    assert_eq!(miscounted.code(), CORRUPT, "{}", miscounted.error_text());
 }
 
 /// The lines of a report that name the divergence, without the hint that follows.
