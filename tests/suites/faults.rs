@@ -13,7 +13,7 @@ use std::time::Duration;
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_tests::{
     build, guest, need, program, record_binary, rounds, script, until, Ending, Finished, Net,
-    Random, Recording, Running,
+    Random, Recording, Running, Subject,
 };
 use reenact_trace::{rewrite, Event, Reader};
 
@@ -559,32 +559,46 @@ fn a_setuid_file_that_grants_nothing_is_loaded_like_any_other() {
 fn a_32_bit_child_runs_unrecorded_with_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let binary = thirty_two_bits(folder.path());
-    let class = fs::read(&binary).expect("the program")[4];
-    assert_eq!(class, 1, "it is an ELF file of the 32-bit class");
-    let native = Command::new(&binary)
-        .output()
-        .expect("this kernel runs 32-bit programs (CONFIG_IA32_EMULATION)");
-    assert_eq!(native.stdout, b"hello\n", "the kernel really runs it");
     let text = format!("echo before; {}; echo after $?", binary.display());
-    let recording = script(&text).loud().record();
-    assert_eq!(
-        recording.stdout(),
-        "before\nhello\nafter 7\n",
-        "{}",
-        recording.recorded.error_text()
+    runs_unrecorded(&script(&text), "before\nhello\nafter 7\n");
+}
+
+/// Whoever shares memory waits for each other's turns, and a program that is not recorded takes none.
+#[test]
+fn a_32_bit_child_of_a_process_that_shares_its_memory_lets_it_go_on() {
+    need("python3", "python3");
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = thirty_two_bits(folder.path());
+    let binary = binary.to_str().expect("a UTF-8 path");
+    let by_vfork = format!("import subprocess; print(subprocess.run(['{binary}']).returncode)");
+    let by_fork = format!(
+        "import mmap, os\n\
+         shared = mmap.mmap(-1, 4096)\n\
+         child = os.fork()\n\
+         if child == 0: os.execv('{binary}', ['thirty-two'])\n\
+         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     );
+    for text in [by_vfork, by_fork] {
+        runs_unrecorded(&program(&["python3", "-c", &text]), "hello\n7\n");
+    }
+}
+
+/// All goes on as it does natively around the program that says hello, and replay lacks that word and says so.
+fn runs_unrecorded(subject: &Subject, printed: &str) {
+    let recording = subject.clone().loud().record();
     let said = recording.recorded.error_text();
+    assert_eq!(recording.recorded.ending, Ending::Exit(0), "{said}");
+    assert_eq!(recording.stdout(), printed, "{said}");
     assert!(
         said.lines()
             .any(|line| line.starts_with("record:") && line.contains("unrecorded")),
         "{said}"
     );
-    // What it printed itself is in no trace, and replay says that something is missing.
     let replayed = recording.replay_with(&["--quiet"], recording.trace());
     let said = replayed.error_text();
     assert_eq!(replayed.code(), INCOMPLETE, "{said}");
     assert!(said.contains("unrecorded"), "{said}");
-    assert_eq!(replayed.text(), "before\nafter 7\n");
+    assert_eq!(replayed.text(), printed.replace("hello\n", ""));
 }
 
 /// Assembled without any library, because the 32-bit C library is seldom installed.
@@ -609,5 +623,11 @@ fn thirty_two_bits(folder: &Path) -> PathBuf {
     let everyone = fs::Permissions::from_mode(0o755);
     fs::set_permissions(&binary, everyone.clone()).expect("its permissions");
     fs::set_permissions(folder, everyone).expect("its folder's permissions");
+    let class = fs::read(&binary).expect("the program")[4];
+    assert_eq!(class, 1, "it is an ELF file of the 32-bit class");
+    let native = Command::new(&binary)
+        .output()
+        .expect("this kernel runs 32-bit programs (CONFIG_IA32_EMULATION)");
+    assert_eq!(native.stdout, b"hello\n", "the kernel really runs it");
     binary
 }
