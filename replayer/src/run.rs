@@ -216,6 +216,9 @@ fn judge(reader: &Reader, layout: &Layout, hung: bool) -> Outcome {
     let (done, all) = (header.streams_done.load(Ordering::SeqCst), layout.streams);
     let events = header.events_done.load(Ordering::SeqCst);
     let whole = !reader.is_cut() && reader.end().is_some_and(|end| end.complete);
+    if events == 0 && layout.events != 0 && !hung {
+        return Outcome::SetUp("the first process ended before it could begin; a filter of this machine or container, or a recording that this is part of, may not let it run".to_owned());
+    }
     if done < all && (whole || hung) {
         let mut report = header.report;
         report.reason = Reason::Hang as u32;

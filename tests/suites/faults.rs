@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_tests::{
-    build, guest, need, program, record_binary, rounds, script, until, Ending, Finished, Net,
-    Random, Recording, Running, Subject,
+    build, guest, need, program, record_binary, replay_binary, rounds, script, until, Ending,
+    Finished, Net, Random, Recording, Running, Subject,
 };
 use reenact_trace::{rewrite, Event, Reader};
 
 const REPRODUCED: Option<i32> = Some(0);
 const DIVERGED: Option<i32> = Some(3);
+const NOT_SET_UP: Option<i32> = Some(4);
 const CORRUPT: Option<i32> = Some(5);
 const INCOMPLETE: Option<i32> = Some(6);
 
@@ -392,7 +393,7 @@ fn a_killed_recorder_leaves_the_program_alone() {
         let due = if readable {
             vec![INCOMPLETE, REPRODUCED]
         } else {
-            vec![CORRUPT, Some(4)]
+            vec![CORRUPT, NOT_SET_UP]
         };
         assert!(
             due.contains(&replayed.code()),
@@ -526,6 +527,60 @@ fn an_unwritable_output_is_125_and_nothing_starts() {
             "the program was started"
         );
     }
+}
+
+/// `record`, by way of a shell, as the command that is recorded.
+fn record_within(command: &str) -> Subject {
+    let record = record_binary();
+    script(&format!(
+        "{0} -o inner.zst -- {1}; echo exit $?; ls; {0} --quiet -o inner.zst -- {1}",
+        record.display(),
+        command
+    ))
+}
+
+#[test]
+fn a_recording_within_a_recording_is_part_of_it() {
+    for net in [Net::Dispatch, Net::Seccomp] {
+        for (command, code) in [
+            ("bash -c 'echo hello $$; (exit 7)'", 7),
+            ("bash -c 'echo hello $$; kill -KILL $$'", 137),
+            ("bash -c 'echo hello $$; yes | head -n 1; exit 7'", 7),
+        ] {
+            let recording = record_within(command).net(net).loud().record();
+            let said = recording.recorded.error_text();
+            assert_eq!(recording.recorded.code(), Some(code), "{said}");
+            let text = recording.stdout();
+            assert!(text.starts_with("hello "), "{text}");
+            assert!(text.contains(&format!("\nexit {code}\n")), "{text}");
+            assert!(!text.contains("inner.zst"), "the inner trace: {text}");
+            let line = "record: this is recorded already";
+            assert_eq!(said.matches(line).count(), 2, "{said}");
+            assert!(!said.contains("unrecorded"), "{said}");
+            let options = ["--quiet", "--propagate-exit"];
+            let replayed = recording.replay_with(&options, recording.trace());
+            assert_eq!(replayed.code(), Some(code), "{}", replayed.error_text());
+            assert_eq!(replayed.text(), text);
+        }
+        let missing = record_within("a-command-that-is-nowhere").net(net).record();
+        assert_eq!(missing.recorded.ending, Ending::Exit(127));
+    }
+}
+
+#[test]
+fn a_replay_within_a_recording_runs_unrecorded_or_says_that_it_cannot_run() {
+    let inner = program(&["date"]).record();
+    let trace = inner.trace().to_str().expect("a UTF-8 path");
+    let replay = replay_binary();
+    let replay = [replay.to_str().expect("a UTF-8 path"), "--quiet", trace];
+    let dispatched = program(&replay).record();
+    let said = dispatched.recorded.error_text();
+    assert_eq!(dispatched.recorded.code(), REPRODUCED, "{said}");
+    assert_eq!(dispatched.stdout(), inner.stdout(), "{said}");
+    assert!(said.contains("unrecorded"), "{said}");
+    let filtered = program(&replay).net(Net::Seccomp).record();
+    let said = filtered.recorded.error_text();
+    assert_eq!(filtered.recorded.code(), NOT_SET_UP, "{said}");
 }
 
 #[test]
