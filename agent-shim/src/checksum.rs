@@ -17,10 +17,14 @@ use core::sync::atomic::Ordering;
 /// `Header::nr` of a checksum event: memory at the end of a process.
 pub const MEMORY_AT_EXIT: u16 = 1;
 
+/// In the two headers of a report, the arguments from here on are the start, bytes and hash of the
+/// region that differs; in a trace they are 0.
+const REPORTED: usize = 3;
+
 /// One region in the event's data: start, bytes, hash, and 1 when a file lies behind it.
 const ENTRY: usize = 32;
 /// Regions in one event, and bytes hashed; what is beyond is skipped and counted.
-const REGIONS_MAX: usize = 96;
+pub const REGIONS_MAX: usize = 96;
 const BYTES_MAX: u64 = 64 << 20;
 /// Larger regions are reservations, such as a sanitizer's shadow: looking for their pages takes longer
 /// than the process ran.
@@ -34,7 +38,7 @@ struct Region {
 }
 
 /// Emits the checksum of a recorded process that is about to end.
-pub fn record(task: &mut Task, rsp: u64) {
+pub fn record(task: &mut Task) {
     if task.detached {
         return;
     }
@@ -51,11 +55,9 @@ pub fn record(task: &mut Task, rsp: u64) {
         // Below the stack pointer lies what dead frames left: among it XSAVE images of the dynamic
         // linker's, whose header says which registers the CPU happened to hold as unused.
         let end = region.start + region.len;
-        if (region.start..end).contains(&rsp) {
-            let live = rsp.next_multiple_of(PAGE).min(end);
-            skipped += live - region.start;
-            (region.start, region.len) = (live, end - live);
-        }
+        let live = live_from(task, &region);
+        skipped += live - region.start;
+        (region.start, region.len) = (live, end - live);
         let fits =
             count < REGIONS_MAX && region.len <= if region.file { FILE_MAX } else { SPARSE_MAX };
         let hashed = if fits { hash(&region, budget) } else { None };
@@ -112,6 +114,10 @@ pub fn replay(task: &mut Task) {
             have = piece.copy_to(&mut entries);
         }
     });
+    // A list that lost regions would otherwise match.
+    if header.args[0] != (have / ENTRY) as u64 {
+        divergence::failed(task, Reason::BadLog, header.args[0]);
+    }
     for entry in entries[..have].chunks_exact(ENTRY) {
         let word = |index: usize| {
             let mut bytes = [0; 8];
@@ -126,9 +132,12 @@ pub fn replay(task: &mut Task) {
         if guest_mem::overlaps_shim(region.start, region.len) {
             divergence::failed(task, Reason::BadLog, region.start);
         }
-        let same = hash(&region, u64::MAX).is_some_and(|(hash, _)| hash == word(2));
-        if !same {
-            divergence::report(task, Reason::Checksum, &header, &header, region.start);
+        let found = hash(&region, u64::MAX).map_or(0, |(hash, _)| hash);
+        if found != word(2) {
+            let (mut recorded, mut replayed) = (header, header);
+            recorded.args[REPORTED..].copy_from_slice(&[region.start, region.len, word(2)]);
+            replayed.args[REPORTED..].copy_from_slice(&[region.start, region.len, found]);
+            divergence::report(task, Reason::Checksum, &recorded, &replayed, region.start);
         }
     }
     session().checksums_matched.fetch_add(1, Ordering::Relaxed);
@@ -174,6 +183,70 @@ fn hash(region: &Region, budget: u64) -> Option<(u64, u64)> {
         at += batch * PAGE;
     }
     Some((hash.0, bytes))
+}
+
+/// Where a region's live part begins: above the stack pointers of all tasks in it.
+fn live_from(task: &Task, region: &Region) -> u64 {
+    let end = region.start + region.len;
+    task.stack_pointers()
+        .filter(|rsp| (region.start..end).contains(rsp))
+        .map(|rsp| rsp.next_multiple_of(PAGE).min(end))
+        .fold(region.start, u64::max)
+}
+
+/// Regions of memory, and a hash over them: enough to tell a state of a process from another one.
+pub struct Memory {
+    pub hash: u64,
+    /// Start (with the lowest bit set if a file lies behind it) and bytes of each.
+    pub regions: [[u64; 2]; REGIONS_MAX],
+    pub count: usize,
+}
+
+/// Bytes hashed at most where a task is stopped: as many as take some milliseconds.
+const STATE_MAX: u64 = 48 << 20;
+
+/// Hashes all private writable memory, but for what lies below any task's stack pointer; `None` when
+/// that is too much.
+pub fn memory(task: &Task) -> Option<Memory> {
+    let fd = sys::open(b"/proc/self/maps\0", sys::O_RDONLY | sys::O_CLOEXEC).ok()?;
+    let mut found = Memory {
+        hash: 0,
+        regions: [[0; 2]; REGIONS_MAX],
+        count: 0,
+    };
+    let mut whole = true;
+    lines(fd, |line| {
+        let Some(region) = parse(line) else {
+            return;
+        };
+        let end = region.start + region.len;
+        let start = live_from(task, &region);
+        if region.len > SPARSE_MAX || found.count == REGIONS_MAX {
+            whole = false;
+        } else if start < end {
+            found.regions[found.count] = [start | u64::from(region.file), end - start];
+            found.count += 1;
+        }
+    });
+    sys::close(fd);
+    found.hash = hash_of(&found.regions[..found.count], STATE_MAX).filter(|_| whole)?;
+    Some(found)
+}
+
+/// Hash over some regions; `None` when they hold more than `budget` bytes.
+pub fn hash_of(regions: &[[u64; 2]], mut budget: u64) -> Option<u64> {
+    let mut sum = Hash::NEW;
+    for [start, len] in regions {
+        let region = Region {
+            start: *start & !1,
+            len: (*len).min(1 << 40),
+            file: start & 1 != 0,
+        };
+        let (one, bytes) = hash(&region, budget)?;
+        budget -= bytes.min(budget);
+        sum.word(one);
+    }
+    Some(sum.0)
 }
 
 /// How the mapping at an address may be used, as mmap(2) takes it.

@@ -110,6 +110,7 @@ fn handle(
     trapped: bool,
 ) -> After {
     let mode = task.process().mode;
+    task.rsp = call.rsp;
     let shape = sub::resolve(row, &call.args);
     let mut cx = Cx {
         task,

@@ -22,13 +22,16 @@ use crate::intercept::decode::{self, Instruction};
 use crate::intercept::{patch, trap};
 use crate::sys;
 use crate::task::{mm, Task};
-use crate::{divergence, log, nr, record, replay, ring, signals, turns};
+use crate::{checksum, divergence, log, nr, record, replay, ring, signals, turns};
 
 /// Instructions stepped through before a stop, at least and at most.
-const STEPS_MIN: u32 = 256;
+const STEPS_MIN: u32 = 600;
 const STEPS_MAX: u32 = 4096;
-/// Words of memory written down.
-pub const WORDS: usize = 48;
+/// Words of memory written down: those that changed, and some of the others touched last.
+pub const WORDS: usize = 80;
+const UNCHANGED_MAX: usize = 8;
+/// Words watched while stepping.
+const WATCHED: usize = 256;
 /// The trap flag.
 pub const TRAP_FLAG: u64 = 0x100;
 /// Bytes of code that a window may span, with all its instructions.
@@ -39,12 +42,14 @@ const WINDOW_MAX: usize = 24;
 pub struct Stepping {
     active: bool,
     steps: u32,
-    /// Addresses touched last, without repetition; the next one goes to `at`.
-    words: [u64; WORDS],
+    /// Words touched last, without repetition, and what they held before; the next goes to `at`.
+    words: [[u64; 2]; WATCHED],
     at: usize,
     /// Where stepping began, to see whether the task only goes round.
     first: [u64; 16],
     first_rip: u64,
+    /// What the words held when the registers were last as at first, and whether they are again.
+    passed: u64,
     spins: bool,
 }
 
@@ -55,6 +60,10 @@ pub struct Armed {
     prot: u64,
     stack_hash: u64,
     vector_hash: u64,
+    /// Hash over `regions`; 0: not compared.
+    memory_hash: u64,
+    regions: [[u64; 2]; checksum::REGIONS_MAX],
+    region_count: usize,
     code: [u8; WINDOW_MAX],
     code_len: usize,
     /// Where the instructions that gave way to the jump are carried out; 0: a breakpoint was set.
@@ -64,12 +73,39 @@ pub struct Armed {
 pub static mut STEPPING: Stepping = Stepping {
     active: false,
     steps: 0,
-    words: [0; WORDS],
+    words: [[0; 2]; WATCHED],
     at: 0,
     first: [0; 16],
     first_rip: 0,
+    passed: 0,
     spins: false,
 };
+
+impl Stepping {
+    /// The words that tell this state from others, and what they hold: those that changed while
+    /// stepping, and a few others; of each the last touched first.
+    fn telling_words(&self, into: &mut [[u64; 2]; WORDS]) -> usize {
+        let mut count = 0;
+        for changed in [true, false] {
+            let room = if changed {
+                WORDS - UNCHANGED_MAX
+            } else {
+                (count + UNCHANGED_MAX).min(WORDS)
+            };
+            for back in 0..self.at.min(WATCHED) {
+                let [at, before] = self.words[(self.at - 1 - back) % WATCHED];
+                match guest_mem::get::<u64>(at) {
+                    Ok(value) if (value != before) == changed && count < room => {
+                        into[count] = [at, value];
+                        count += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        count
+    }
+}
 
 static mut ARMED: Armed = Armed {
     active: false,
@@ -77,6 +113,9 @@ static mut ARMED: Armed = Armed {
     prot: 0,
     stack_hash: 0,
     vector_hash: 0,
+    memory_hash: 0,
+    regions: [[0; 2]; checksum::REGIONS_MAX],
+    region_count: 0,
     code: [0; WINDOW_MAX],
     code_len: 0,
     moved_at: 0,
@@ -141,10 +180,11 @@ pub fn begin(task: &mut Task, context: &mut UContext) {
     *stepping = Stepping {
         active: true,
         steps: 0,
-        words: [0; WORDS],
+        words: [[0; 2]; WATCHED],
         at: 0,
         first: numbered(&context.regs),
         first_rip: context.regs.rip,
+        passed: 0,
         spins: false,
     };
     context.regs.eflags |= TRAP_FLAG;
@@ -181,7 +221,12 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
     }
     stepping.steps += 1;
     if rip == stepping.first_rip && numbered(&context.regs) == stepping.first {
-        stepping.spins = true;
+        let mut hash = Hash::NEW;
+        for [at, _] in &stepping.words[..stepping.at.min(WATCHED)] {
+            hash.word(guest_mem::get(*at).unwrap_or(*at));
+        }
+        stepping.spins |= stepping.passed == hash.0;
+        stepping.passed = hash.0;
     }
     let mut code = [0u8; 64];
     let got = guest_mem::read(rip, &mut code);
@@ -240,8 +285,14 @@ fn note_words(regs: &Registers) {
     }
     let at = at & !7;
     let stepping = stepping();
-    if at != 0 && !guest_mem::overlaps_shim(at, 8) && !stepping.words.contains(&at) {
-        stepping.words[stepping.at % WORDS] = at;
+    let known = stepping.words[..stepping.at.min(WATCHED)]
+        .iter()
+        .any(|word| word[0] == at);
+    if known || at == 0 || guest_mem::overlaps_shim(at, 8) {
+        return;
+    }
+    if let Ok(value) = guest_mem::get::<u64>(at) {
+        stepping.words[stepping.at % WATCHED] = [at, value];
         stepping.at += 1;
     }
 }
@@ -251,22 +302,21 @@ fn stop(task: &mut Task, context: &mut UContext) {
     let stepping = stepping();
     let registers = numbered(&context.regs);
     let mut words = [[0u64; 2]; WORDS];
-    let mut count = 0;
-    for back in 0..stepping.at.min(WORDS) {
-        // The one touched last first.
-        let at = stepping.words[(stepping.at - 1 - back) % WORDS];
-        if let Ok(value) = guest_mem::get::<u64>(at) {
-            words[count] = [at, value];
-            count += 1;
-        }
-    }
+    let count = stepping.telling_words(&mut words);
+    // A loop that only waits is the same at each pass.
+    let memory = if stepping.spins {
+        None
+    } else {
+        task.rsp = context.regs.rsp;
+        checksum::memory(task)
+    };
     let args = [
         stack_hash(context.regs.rsp),
         vector_hash(context.regs.fpstate),
         protection(context.regs.rip),
         u64::from(stepping.spins),
         context.regs.eflags,
-        0,
+        memory.as_ref().map_or(0, |memory| memory.hash),
     ];
     turns::give_way(task, stepping.spins);
     record::open(
@@ -288,6 +338,10 @@ fn stop(task: &mut Task, context: &mut UContext) {
         16 * count as u64,
         0,
     );
+    if let Some(memory) = &memory {
+        let regions = memory.regions.as_ptr() as u64;
+        ring::part(task, Role::Data, 2, regions, 16 * memory.count as u64, 0);
+    }
     ring::finish(task);
     signals::deliver_pending(task, context, false);
     context.mask = signals::real_mask(task.mask);
@@ -321,10 +375,13 @@ pub fn arm(task: &mut Task, header: &Header) {
     let shared = &PREEMPT;
     let mut registers = [0u8; 128];
     let mut words = [0u8; WORDS * 16];
-    let (mut have, mut have_words) = (0, 0);
+    let mut regions = [0u8; checksum::REGIONS_MAX * 16];
+    let (mut have, mut have_words, mut have_regions) = (0, 0, 0);
     log::look(task, header, |_, piece| {
         if piece.is(Role::Data) && piece.part.addr == 0 {
             have = piece.copy_to(&mut registers);
+        } else if piece.is(Role::Data) && piece.part.addr == 2 {
+            have_regions = piece.copy_to(&mut regions);
         } else if piece.is(Role::Data) {
             have_words = piece.copy_to(&mut words);
         }
@@ -346,11 +403,11 @@ pub fn arm(task: &mut Task, header: &Header) {
     }
     let count = have_words / 16;
     let mut addresses = [0u64; WORDS];
-    for index in 0..count {
-        addresses[index] = word(&words, index * 16);
+    for (index, address) in addresses[..count].iter_mut().enumerate() {
+        *address = word(&words, index * 16);
         shared.words[index].store(word(&words, index * 16 + 8), Ordering::Relaxed);
-        if guest_mem::overlaps_shim(addresses[index], 8) {
-            divergence::failed(task, Reason::BadLog, addresses[index]);
+        if guest_mem::overlaps_shim(*address, 8) {
+            divergence::failed(task, Reason::BadLog, *address);
         }
     }
     let armed = armed();
@@ -360,10 +417,19 @@ pub fn arm(task: &mut Task, header: &Header) {
         prot,
         stack_hash: header.args[0],
         vector_hash: header.args[1],
+        memory_hash: header.args[5],
+        regions: [[0; 2]; checksum::REGIONS_MAX],
+        region_count: have_regions / 16,
         code: [0; WINDOW_MAX],
         code_len: 0,
         moved_at: 0,
     };
+    for (index, region) in armed.regions[..have_regions / 16].iter_mut().enumerate() {
+        *region = [word(&regions, index * 16), word(&regions, index * 16 + 8)];
+        if guest_mem::overlaps_shim(region[0] & !1, region[1]) {
+            divergence::failed(task, Reason::BadLog, region[0]);
+        }
+    }
     let mut code = [0u8; 64];
     let got = guest_mem::read(header.rip, &mut code);
     let place = patch::reach(header.rip);
@@ -692,6 +758,27 @@ fn same(context: &UContext, armed: &Armed) -> bool {
     equal
         && vector_hash(context.regs.fpstate) == armed.vector_hash
         && stack_hash(context.regs.rsp) == armed.stack_hash
+        && same_memory(armed)
+}
+
+/// Is all writable memory as recorded?
+fn same_memory(armed: &Armed) -> bool {
+    if armed.memory_hash == 0 {
+        return true;
+    }
+    // Code that the program may write is part of its memory: our jump must not be.
+    let writable = armed.prot & sys::PROT_WRITE != 0;
+    let mut jump = [0u8; WINDOW_MAX];
+    let len = armed.code_len;
+    if writable {
+        guest_mem::read(armed.rip, &mut jump[..len]);
+        guest_mem::write(armed.rip, &armed.code[..len]);
+    }
+    let hash = checksum::hash_of(&armed.regions[..armed.region_count], u64::MAX);
+    if writable {
+        guest_mem::write(armed.rip, &jump[..len]);
+    }
+    hash == Some(armed.memory_hash)
 }
 
 /// Where a task goes on that is to go on at `rip`, if instructions there gave way to a jump: they kept

@@ -63,6 +63,8 @@ pub struct Task {
     /// Recording: bytes written to the ring, where the last record begins, and what was published.
     pub head: u64,
     pub last_record: u64,
+    /// The target's stack pointer when the task was last in its own code.
+    pub rsp: u64,
     /// Replay: the task's log, the position in it, and the part of it that is mapped.
     pub log_offset: u64,
     pub log_len: u64,
@@ -181,6 +183,7 @@ impl Task {
                     // SAFETY: fresh zeroed memory of sufficient size.
                     let task = unsafe { &mut *(base as *mut Task) };
                     task.index = index;
+                    mm().task_blocks = mm().task_blocks.max(index + 1);
                     task.state = state;
                     task.alt = AltStack::DISABLED;
                     return Ok(task);
@@ -195,6 +198,14 @@ impl Task {
             }
         }
         Err(sys::Errno::EAGAIN)
+    }
+
+    /// The stack pointers of all tasks of the address space.
+    pub fn stack_pointers(&self) -> impl Iterator<Item = u64> {
+        let at = core::mem::offset_of!(Task, rsp) as u64;
+        // Blocks are given out from the first on; one that is not there cannot be read.
+        let blocks = mm().task_blocks;
+        (0..blocks).filter_map(move |index| crate::guest_mem::get(Task::base(index) + at).ok())
     }
 
     /// Where the ring or the log window of this task is mapped.

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use reenact_abi::arena::Net;
-use reenact_launch::machine::{choose_net, dispatch_works, in_child, requested_net};
+use reenact_launch::machine::{choose_net, dispatch_works, in_child, is_recorded, requested_net};
 
 use crate::meta;
 
@@ -68,6 +68,16 @@ fn probe() -> Vec<Finding> {
         ok: dispatch || seccomp,
         what: format!("{} is used", meta::net_name(choose_net(requested_net()))),
     });
+    let recorded = is_recorded();
+    found.push(Finding {
+        name: "not-recorded",
+        ok: !recorded,
+        what: yes_no(
+            !recorded,
+            "this process is in no recording",
+            "this process is recorded: what it records becomes part of that recording",
+        ),
+    });
     let cpuid = cpuid_faults();
     found.push(Finding {
         name: "cpuid",
@@ -90,12 +100,11 @@ fn probe() -> Vec<Finding> {
 
 pub fn main(json: bool) -> ExitCode {
     let found = probe();
+    // Without these recording works all the same, in another way.
+    const BETTER_WITH: [&str; 4] = ["syscall-user-dispatch", "seccomp", "not-recorded", "cpuid"];
     let usable = found
         .iter()
-        .filter(|finding| finding.name != "cpuid" && finding.name != "syscall-user-dispatch");
-    let usable = usable
-        .filter(|finding| finding.name != "seccomp")
-        .all(|finding| finding.ok);
+        .all(|finding| finding.ok || BETTER_WITH.contains(&finding.name));
     if json {
         let fields: serde_json::Map<String, serde_json::Value> = found
             .iter()

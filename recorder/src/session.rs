@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,9 @@ fn outlive_signals() {
 
 pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
     let program = command::find(&run.command)?;
+    if machine::is_recorded() {
+        return Err(within_a_recording(program).into());
+    }
     let net = machine::choose_net(machine::requested_net());
     let described = meta::collect(&run.command, net, !run.no_patch);
     let mut writer = Writer::create(&run.output, &described).map_err(RecordError::Output)?;
@@ -108,6 +112,24 @@ pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
     };
     report(run, outcome);
     Ok(exit_code(status))
+}
+
+/// The command becomes part of the recording that this process is in, in place of this process. Returns
+/// only if it cannot be executed.
+fn within_a_recording(program: Program) -> CommandError {
+    eprintln!(
+        "record: this is recorded already; the command becomes part of that recording, and no other trace is written"
+    );
+    let mut words = program.argv.iter();
+    let mut command = process::Command::new(&program.path);
+    if let Some(name) = words.next() {
+        command.arg0(name);
+    }
+    let source = command.args(words).exec();
+    CommandError::CannotExecute {
+        path: program.path.to_string_lossy().into_owned(),
+        source,
+    }
 }
 
 fn prepare(session: &Session, rewrites: bool) {

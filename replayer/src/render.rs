@@ -39,9 +39,20 @@ pub fn header(header: &Header) -> String {
             "program starts at {:#x}, stack {:#x}",
             header.rip, header.rsp
         ),
+        Some(Kind::Checksum) => checksum(header),
         Some(Kind::TaskStart) => format!("task starts as {}", header.ret),
         Some(kind) => format!("{} {:?} = {}", kind.name(), header.args, header.ret),
         None => format!("kind {}", header.kind),
+    }
+}
+
+/// A checksum has a region only in the report of a difference: the one that differs.
+fn checksum(header: &Header) -> String {
+    let [regions, skipped, _, start, len, hash] = header.args;
+    if start != 0 {
+        format!("memory at {start:#x}, {len} bytes, has the hash {hash:#018x}")
+    } else {
+        format!("memory at the end: {regions} regions, and {skipped} bytes that were skipped")
     }
 }
 

@@ -215,6 +215,9 @@ fn judge(reader: &Reader, layout: &Layout, hung: bool) -> Outcome {
     let (done, all) = (header.streams_done.load(Ordering::SeqCst), layout.streams);
     let events = header.events_done.load(Ordering::SeqCst);
     let whole = !reader.is_cut() && reader.end().is_some_and(|end| end.complete);
+    if events == 0 && layout.events != 0 && !hung {
+        return Outcome::SetUp("the first process ended before it could begin; a filter of this machine or container, or a recording that this is part of, may not let it run".to_owned());
+    }
     if done < all && (whole || hung) {
         let mut report = header.report;
         report.reason = Reason::Hang as u32;
@@ -340,19 +343,21 @@ fn show_difference(path: &Path, difference: &Difference) {
         "replay:   process {} task {}, event {}",
         report.process, report.task, report.event
     );
-    if !nothing(&report.recorded) {
-        eprintln!("replay:   recorded  {}", render::header(&report.recorded));
-        eprintln!(
-            "replay:             at {:#x}, stack {:#x}",
-            report.recorded.rip, report.recorded.rsp
-        );
-    }
-    if !nothing(&report.replayed) {
-        eprintln!("replay:   replayed  {}", render::header(&report.replayed));
-        eprintln!(
-            "replay:             at {:#x}, stack {:#x}",
-            report.replayed.rip, report.replayed.rsp
-        );
+    for (side, header) in [
+        ("recorded", &report.recorded),
+        ("replayed", &report.replayed),
+    ] {
+        if nothing(header) {
+            continue;
+        }
+        eprintln!("replay:   {side}  {}", render::header(header));
+        // Events of the shim's own come from no place in the program.
+        if header.rip != 0 {
+            eprintln!(
+                "replay:             at {:#x}, stack {:#x}",
+                header.rip, header.rsp
+            );
+        }
     }
     if report.input_len != 0 {
         let len = (report.input_len as usize).min(report.input.len());

@@ -8,21 +8,21 @@ use serde_json::Value;
 const PROFILE: &str = include_str!("../data/docker-default-seccomp.json");
 
 // Offsets in `struct seccomp_data` (linux/seccomp.h).
-const NR: u32 = 0;
+pub(crate) const NR: u32 = 0;
 const ARCH: u32 = 4;
-const ARGS: u32 = 16;
+pub(crate) const ARGS: u32 = 16;
 
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
-const ALLOW: u32 = 0x7fff_0000;
+pub(crate) const ALLOW: u32 = 0x7fff_0000;
 const ERRNO: u32 = 0x0005_0000;
-const KILL: u32 = 0x8000_0000;
+pub(crate) const KILL: u32 = 0x8000_0000;
 
-const LOAD: u16 = 0x20;
-const JUMP_EQUAL: u16 = 0x15;
+pub(crate) const LOAD: u16 = 0x20;
+pub(crate) const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER: u16 = 0x25;
 const JUMP_AT_LEAST: u16 = 0x35;
 const AND: u16 = 0x54;
-const RETURN: u16 = 0x06;
+pub(crate) const RETURN: u16 = 0x06;
 
 /// What the profile says about one call: in order, a condition on an argument (or none) and a verdict.
 type Rules = Vec<(Option<Condition>, u32)>;
@@ -133,6 +133,6 @@ fn body(rules: &Rules, default: u32) -> Vec<libc::sock_filter> {
     code
 }
 
-fn step(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+pub(crate) fn step(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code, jt, jf, k }
 }

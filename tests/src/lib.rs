@@ -19,6 +19,7 @@ mod random;
 mod run;
 mod subject;
 mod tools;
+mod wall_clock;
 
 pub use docker_profile::docker_filter;
 pub use guests::{all_guests, build, each_guest, guest, Guest};
@@ -28,3 +29,4 @@ pub use random::{rounds, thorough, Random};
 pub use run::{until, Ending, Finished, Running};
 pub use subject::{program, script, Net, Recorder, Recording, Replay, Subject};
 pub use tools::{need, record_binary, replay_binary};
+pub use wall_clock::wall_clock_filter;

@@ -3,8 +3,8 @@
 use std::fs;
 
 use reenact_tests::{
-    all_guests, bare_root, each_guest, guest, need, program, replay_binary, script, thorough, Net,
-    Place, Subject,
+    all_guests, bare_root, each_guest, guest, need, program, replay_binary, script, thorough,
+    wall_clock_filter, Ending, Net, Place, Subject,
 };
 
 /// A root with nothing in it but `replay`, entered as user 4242 of new namespaces.
@@ -27,6 +27,50 @@ fn replays_elsewhere(subject: Subject) {
 #[test]
 fn date() {
     replays_elsewhere(program(&["date", "+%s.%N"]));
+}
+
+/// Months after boot later; and the kernel kills a replayed process that asks it for the wall clock, so that replay
+/// cannot depend on the day. (The wall clock has no namespace: setting it would change it for the whole machine.)
+fn another_day() -> Place {
+    Place {
+        namespaces: Some(4242),
+        clocks_ahead: Some(AHEAD),
+        filter: wall_clock_filter(),
+        ..Place::default()
+    }
+}
+
+const AHEAD: u32 = 10_000_000;
+
+/// Reads every clock of the kernel, by calls that no library can answer.
+const CLOCKS: &str = "my $time = pack 'q2'; \
+    print syscall(201, 0), qq(\\n); \
+    syscall(96, $time, 0) == 0 or die; print join(' ', unpack 'q2', $time), qq(\\n); \
+    for my $clock (0..9, 11) { syscall(228, $clock, $time); print join(' ', unpack 'q2', $time), qq(\\n) }";
+
+#[test]
+fn another_day_really_is_one() {
+    need("perl", "perl");
+    let uptime = script("cat /proc/uptime; true").at(another_day()).native();
+    let text = uptime.text();
+    let seconds = text.split('.').next().and_then(|text| text.parse().ok());
+    assert!(
+        seconds.is_some_and(|seconds: u32| seconds > AHEAD),
+        "{text}"
+    );
+    let reader = program(&["perl", "-e", CLOCKS]).at(another_day()).native();
+    assert_eq!(reader.ending, Ending::Signal(libc::SIGSYS));
+}
+
+#[test]
+fn every_clock_on_another_day() {
+    need("perl", "perl");
+    need("python3", "python3");
+    let text = "date +%s.%N; echo $EPOCHREALTIME $SECONDS; cat /proc/uptime; touch now; stat -c %y now; sleep 0.05; \
+        python3 -c 'import time; print(time.time(), time.monotonic(), time.process_time(), time.localtime())'";
+    for subject in [program(&["perl", "-e", CLOCKS]), script(text)] {
+        subject.is_faithful_in(another_day());
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Random places are few by default; `REENACT_THOROUGH=1` takes as many as the claims name.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,13 +12,14 @@ use std::time::Duration;
 
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_tests::{
-    build, guest, need, program, record_binary, rounds, script, until, Ending, Finished, Net,
-    Random, Recording, Running,
+    build, guest, need, program, record_binary, replay_binary, rounds, script, until, Ending,
+    Finished, Net, Random, Recording, Running, Subject,
 };
 use reenact_trace::{rewrite, Event, Reader};
 
 const REPRODUCED: Option<i32> = Some(0);
 const DIVERGED: Option<i32> = Some(3);
+const NOT_SET_UP: Option<i32> = Some(4);
 const CORRUPT: Option<i32> = Some(5);
 const INCOMPLETE: Option<i32> = Some(6);
 
@@ -258,6 +260,49 @@ fn an_altered_input_hash_diverges() {
     }));
 }
 
+fn is_checksum(event: &Event) -> bool {
+    event.header.kind == Kind::Checksum as u8
+}
+
+/// Bytes that a checksum event holds for one region: start, length, hash, and whether a file lies behind it.
+const CHECKSUM_ENTRY: usize = 32;
+
+#[test]
+fn an_altered_state_checksum_diverges_and_names_the_memory() {
+    let recording = guest("process/fork").record();
+    let regions = |event: &Event| event.parts[0].bytes.len() / CHECKSUM_ENTRY;
+    for last in [false, true] {
+        let start = Cell::new(0);
+        let replayed = replay_altered(&recording, is_checksum, |event| {
+            let index = if last { regions(event) - 1 } else { 0 };
+            let entry = &mut event.parts[0].bytes[index * CHECKSUM_ENTRY..][..CHECKSUM_ENTRY];
+            start.set(u64::from_le_bytes(entry[..8].try_into().expect("8 bytes")));
+            entry[16] ^= 1;
+        });
+        diverged(&replayed);
+        let said = replayed.error_text();
+        let memory = format!("memory at {:#x}", start.get());
+        for side in ["diverged: ", "recorded  ", "replayed  "] {
+            let named = format!("{side}{memory}");
+            assert!(said.contains(&named), "`{named}` is not said: {said}");
+        }
+    }
+}
+
+/// The trace itself is inconsistent then, so this is no divergence of the program's.
+#[test]
+fn a_state_checksum_that_lost_a_region_is_refused() {
+    let recording = guest("process/fork").record();
+    let shorter = replay_altered(&recording, is_checksum, |event| {
+        let part = &mut event.parts[0];
+        part.len -= CHECKSUM_ENTRY as u64;
+        part.bytes.truncate(part.len as usize);
+    });
+    assert_eq!(shorter.code(), CORRUPT, "{}", shorter.error_text());
+    let miscounted = replay_altered(&recording, is_checksum, |event| event.header.args[0] += 1);
+    assert_eq!(miscounted.code(), CORRUPT, "{}", miscounted.error_text());
+}
+
 /// The lines of a report that name the divergence, without the hint that follows.
 fn named(said: &str) -> Vec<&str> {
     said.lines()
@@ -348,7 +393,7 @@ fn a_killed_recorder_leaves_the_program_alone() {
         let due = if readable {
             vec![INCOMPLETE, REPRODUCED]
         } else {
-            vec![CORRUPT, Some(4)]
+            vec![CORRUPT, NOT_SET_UP]
         };
         assert!(
             due.contains(&replayed.code()),
@@ -484,6 +529,60 @@ fn an_unwritable_output_is_125_and_nothing_starts() {
     }
 }
 
+/// `record`, by way of a shell, as the command that is recorded.
+fn record_within(command: &str) -> Subject {
+    let record = record_binary();
+    script(&format!(
+        "{0} -o inner.zst -- {1}; echo exit $?; ls; {0} --quiet -o inner.zst -- {1}",
+        record.display(),
+        command
+    ))
+}
+
+#[test]
+fn a_recording_within_a_recording_is_part_of_it() {
+    for net in [Net::Dispatch, Net::Seccomp] {
+        for (command, code) in [
+            ("bash -c 'echo hello $$; (exit 7)'", 7),
+            ("bash -c 'echo hello $$; kill -KILL $$'", 137),
+            ("bash -c 'echo hello $$; yes | head -n 1; exit 7'", 7),
+        ] {
+            let recording = record_within(command).net(net).loud().record();
+            let said = recording.recorded.error_text();
+            assert_eq!(recording.recorded.code(), Some(code), "{said}");
+            let text = recording.stdout();
+            assert!(text.starts_with("hello "), "{text}");
+            assert!(text.contains(&format!("\nexit {code}\n")), "{text}");
+            assert!(!text.contains("inner.zst"), "the inner trace: {text}");
+            let line = "record: this is recorded already";
+            assert_eq!(said.matches(line).count(), 2, "{said}");
+            assert!(!said.contains("unrecorded"), "{said}");
+            let options = ["--quiet", "--propagate-exit"];
+            let replayed = recording.replay_with(&options, recording.trace());
+            assert_eq!(replayed.code(), Some(code), "{}", replayed.error_text());
+            assert_eq!(replayed.text(), text);
+        }
+        let missing = record_within("a-command-that-is-nowhere").net(net).record();
+        assert_eq!(missing.recorded.ending, Ending::Exit(127));
+    }
+}
+
+#[test]
+fn a_replay_within_a_recording_runs_unrecorded_or_says_that_it_cannot_run() {
+    let inner = program(&["date"]).record();
+    let trace = inner.trace().to_str().expect("a UTF-8 path");
+    let replay = replay_binary();
+    let replay = [replay.to_str().expect("a UTF-8 path"), "--quiet", trace];
+    let dispatched = program(&replay).record();
+    let said = dispatched.recorded.error_text();
+    assert_eq!(dispatched.recorded.code(), REPRODUCED, "{said}");
+    assert_eq!(dispatched.stdout(), inner.stdout(), "{said}");
+    assert!(said.contains("unrecorded"), "{said}");
+    let filtered = program(&replay).net(Net::Seccomp).record();
+    let said = filtered.recorded.error_text();
+    assert_eq!(filtered.recorded.code(), NOT_SET_UP, "{said}");
+}
+
 #[test]
 fn wrong_usage_starts_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -516,30 +615,45 @@ fn a_32_bit_child_runs_unrecorded_with_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let binary = thirty_two_bits(folder.path());
     let text = format!("echo before; {}; echo after $?", binary.display());
-    let recording = script(&text).loud().record();
-    assert_eq!(
-        recording.stdout(),
-        "before\nhello\nafter 7\n",
-        "{}",
-        recording.recorded.error_text()
+    runs_unrecorded(&script(&text), "before\nhello\nafter 7\n");
+}
+
+/// Whoever shares memory waits for each other's turns, and a program that is not recorded takes none.
+#[test]
+fn a_32_bit_child_of_a_process_that_shares_its_memory_lets_it_go_on() {
+    need("python3", "python3");
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = thirty_two_bits(folder.path());
+    let binary = binary.to_str().expect("a UTF-8 path");
+    let by_vfork = format!("import subprocess; print(subprocess.run(['{binary}']).returncode)");
+    let by_fork = format!(
+        "import mmap, os\n\
+         shared = mmap.mmap(-1, 4096)\n\
+         child = os.fork()\n\
+         if child == 0: os.execv('{binary}', ['thirty-two'])\n\
+         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     );
+    for text in [by_vfork, by_fork] {
+        runs_unrecorded(&program(&["python3", "-c", &text]), "hello\n7\n");
+    }
+}
+
+/// All goes on as it does natively around the program that says hello, and replay lacks that word and says so.
+fn runs_unrecorded(subject: &Subject, printed: &str) {
+    let recording = subject.clone().loud().record();
     let said = recording.recorded.error_text();
+    assert_eq!(recording.recorded.ending, Ending::Exit(0), "{said}");
+    assert_eq!(recording.stdout(), printed, "{said}");
     assert!(
         said.lines()
             .any(|line| line.starts_with("record:") && line.contains("unrecorded")),
         "{said}"
     );
     let replayed = recording.replay_with(&["--quiet"], recording.trace());
-    assert!(
-        [REPRODUCED, INCOMPLETE].contains(&replayed.code()),
-        "{}",
-        replayed.error_text()
-    );
-    let text = replayed.text();
-    assert!(
-        text.contains("before\n") && text.contains("after 7\n"),
-        "{text}"
-    );
+    let said = replayed.error_text();
+    assert_eq!(replayed.code(), INCOMPLETE, "{said}");
+    assert!(said.contains("unrecorded"), "{said}");
+    assert_eq!(replayed.text(), printed.replace("hello\n", ""));
 }
 
 /// Assembled without any library, because the 32-bit C library is seldom installed.
@@ -564,5 +678,11 @@ fn thirty_two_bits(folder: &Path) -> PathBuf {
     let everyone = fs::Permissions::from_mode(0o755);
     fs::set_permissions(&binary, everyone.clone()).expect("its permissions");
     fs::set_permissions(folder, everyone).expect("its folder's permissions");
+    let class = fs::read(&binary).expect("the program")[4];
+    assert_eq!(class, 1, "it is an ELF file of the 32-bit class");
+    let native = Command::new(&binary)
+        .output()
+        .expect("this kernel runs 32-bit programs (CONFIG_IA32_EMULATION)");
+    assert_eq!(native.stdout, b"hello\n", "the kernel really runs it");
     binary
 }

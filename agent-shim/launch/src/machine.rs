@@ -1,6 +1,8 @@
-//! What both commands ask of the machine: its monotonic clock, and which net its kernel offers.
+//! What both commands ask of the machine: its monotonic clock, which net its kernel offers, and whether
+//! they run under a shim themselves.
 
-use reenact_abi::arena::Net;
+use reenact_abi::arena::{self, Net};
+use reenact_abi::map;
 
 /// Nanoseconds of a clock.
 pub fn clock_ns(clock: libc::clockid_t) -> u64 {
@@ -57,5 +59,18 @@ pub fn choose_net(requested: Option<Net>) -> Net {
         Some(net) => net,
         None if dispatch_works() => Net::Dispatch,
         None => Net::Seccomp,
+    }
+}
+
+/// Is this process itself one that a shim stands in? The shim's place in the address space is fixed, so a second
+/// one cannot be started below the first.
+pub fn is_recorded() -> bool {
+    let control = map::CONTROL as *mut libc::c_void;
+    let mut resident = 0u8;
+    // SAFETY: mincore writes one byte for the one page, and fails if nothing is mapped there; what is mapped there
+    // stays, and is readable, because this program maps nothing at fixed addresses.
+    unsafe {
+        libc::mincore(control, map::PAGE as usize, &mut resident) == 0
+            && control.cast::<u64>().read_volatile() == arena::MAGIC
     }
 }

@@ -21,7 +21,7 @@ use crate::nr;
 use crate::say::Text;
 use crate::sys::{self, Errno};
 use crate::task::Task;
-use crate::{divergence, replay, warn};
+use crate::{divergence, replay, turns, warn};
 use reenact_abi::arena::Net;
 
 const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
@@ -326,8 +326,12 @@ fn unrecorded(cx: &mut Cx, wanted: &Wanted, why: &str, name: &[u8]) -> Flow {
         wanted.flags,
         0,
     ];
+    // The new program never takes part in turns: whoever shares memory with this one goes on, a parent
+    // that waits in vfork included.
+    turns::release(cx.task);
     // SAFETY: the target's own execve.
     let ret = unsafe { crate::arch::syscall(nr::EXECVEAT, args) };
+    turns::acquire(cx.task);
     for fd in [process.arena_fd, process.shim_fd] {
         // SAFETY: as above.
         unsafe { sys::call(nr::FCNTL, [fd as u64, sys::F_SETFD, 0]) };

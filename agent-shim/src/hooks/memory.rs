@@ -30,6 +30,8 @@ pub struct Mm {
     pub brk_start: u64,
     pub brk: u64,
     pub code: Code,
+    /// Blocks of tasks that there have been.
+    pub task_blocks: u32,
 }
 
 const fn up(value: u64) -> u64 {
@@ -45,6 +47,7 @@ impl Mm {
         brk_start: 0,
         brk: 0,
         code: Code::EMPTY,
+        task_blocks: 0,
     };
 
     /// A free range of `len` bytes, a multiple of the page size.

@@ -16,8 +16,8 @@ use reenact_abi::map::{PAGE, STUBS, STUBS_SIZE};
 
 use crate::arch::{self, PATCHED};
 use crate::guest_mem;
-use crate::preempt;
 use crate::intercept::clock;
+use crate::preempt;
 use crate::sys;
 use crate::task::{mm, session, Task, FRAMES_ROOM};
 

@@ -118,12 +118,12 @@ fn prepare(boot: &Boot) -> sys::Result<&'static mut Task> {
     };
     process.arena_fd = boot.arena_fd;
     process.shim_fd = boot.shim_fd;
+    *mm() = memory::Mm::EMPTY;
     let task = Task::create(process)?;
     let mine = slot(boot.slot);
     task.slot = boot.slot;
     task.process = mine.process;
     task.number = mine.task;
-    *mm() = memory::Mm::EMPTY;
     Ok(task)
 }
 
