@@ -27,6 +27,7 @@ mod record;
 mod replay;
 mod ring;
 mod say;
+mod scratch;
 mod signals;
 mod streams;
 mod sys;
