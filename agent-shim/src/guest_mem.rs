@@ -30,6 +30,12 @@ pub unsafe fn read_raw(from: u64, to: u64, len: usize) -> usize {
     len - unsafe { arch::copy(to, from, len) }
 }
 
+/// Can the target's byte be written? It keeps its value.
+pub fn writable(at: u64) -> bool {
+    // SAFETY: a byte of the target's own, or a fault, which says no.
+    !overlaps_shim(at, 1) && unsafe { arch::touch(at) }
+}
+
 /// Does a range touch memory that belongs to the shim?
 pub fn overlaps_shim(addr: u64, len: u64) -> bool {
     reenact_abi::map::is_ours(addr, len)

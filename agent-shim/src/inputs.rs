@@ -86,7 +86,7 @@ pub fn input_len(len: Len, at: u64, args: &[u64; 6]) -> u64 {
         }
         Len::Ret
         | Len::RetWithin(_)
-        | Len::RetPlus(_)
+        | Len::RetPlus(..)
         | Len::RetTimes(_)
         | Len::RetTimesWithin(..)
         | Len::Str => 0,

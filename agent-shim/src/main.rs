@@ -28,6 +28,7 @@ mod record;
 mod replay;
 mod ring;
 mod say;
+mod scratch;
 mod signals;
 mod streams;
 mod sys;

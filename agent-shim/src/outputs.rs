@@ -1,4 +1,6 @@
 //! What a call wrote to the program's memory, as its row says: copied into the event.
+//!
+//! [`each`] is the only place that knows which bytes a call wrote.
 
 use reenact_abi::event::Role;
 use reenact_abi::syscalls::{Arg, Len};
@@ -48,6 +50,19 @@ pub fn before(shape: &[Arg; 6], args: &[u64; 6]) -> Before {
 
 /// Emits every output of a call that returned `ret`.
 pub fn emit(task: &mut Task, shape: &[Arg; 6], args: &[u64; 6], ret: i64, before: &Before) {
+    each(shape, args, ret, before, &mut |at, len| {
+        bytes(task, at, len)
+    });
+}
+
+/// Walks the ranges that a call with these arguments wrote before it returned `ret`. A length may be 0.
+pub fn each(
+    shape: &[Arg; 6],
+    args: &[u64; 6],
+    ret: i64,
+    before: &Before,
+    bytes: &mut impl FnMut(u64, u64),
+) {
     let failed = (-4095..0).contains(&ret);
     let interrupted = ret == Errno::EINTR.ret();
     for (index, arg) in shape.iter().enumerate() {
@@ -57,23 +72,25 @@ pub fn emit(task: &mut Task, shape: &[Arg; 6], args: &[u64; 6], ret: i64, before
         }
         match *arg {
             Arg::Out(len) | Arg::InOut(len) if !failed => {
-                bytes(task, at, output_len(len, at, args, ret, before.cell[index]));
+                bytes(at, output_len(len, at, args, ret, before.cell[index]));
             }
+            // Written whatever the result says, but never where it cannot be (select's timeout).
+            Arg::PollFds(_) | Arg::OutAlways(_) | Arg::InOutAlways(_)
+                if !guest_mem::overlaps_shim(at, 1) && !guest_mem::writable(at) => {}
             Arg::PollFds(count) => bytes(
-                task,
                 at,
                 (args[count as usize % 6] & 0xffff_ffff).min(1 << 20) * 8,
             ),
             Arg::OutAlways(len) | Arg::InOutAlways(len) => {
-                bytes(task, at, output_len(len, at, args, ret, before.cell[index]))
+                bytes(at, output_len(len, at, args, ret, before.cell[index]))
             }
             Arg::OutOnEintr(len) if interrupted => {
-                bytes(task, at, output_len(len, at, args, ret, before.cell[index]));
+                bytes(at, output_len(len, at, args, ret, before.cell[index]));
             }
             Arg::IovecOut(count) if !failed => {
-                vectors(task, at, args[count as usize % 6], ret as u64)
+                vectors(at, args[count as usize % 6], ret as u64, bytes)
             }
-            Arg::MsgOut if !failed => received(task, at, ret as u64, before),
+            Arg::MsgOut if !failed => received(at, ret as u64, before, bytes),
             Arg::MmsgOut(_) if !failed => {
                 for message in 0..(ret as u64).min(VECTORS_MAX) {
                     let entry = at + message * core::mem::size_of::<Mmsghdr>() as u64;
@@ -83,15 +100,14 @@ pub fn emit(task: &mut Task, shape: &[Arg; 6], args: &[u64; 6], ret: i64, before
                             control: header.header.control_len,
                             ..*before
                         };
-                        received(task, entry, u64::from(header.len), &room);
-                        bytes(task, entry + 56, 4);
+                        received(entry, u64::from(header.len), &room, bytes);
+                        bytes(entry + 56, 4);
                     }
                 }
             }
             Arg::MmsgIn(_) if !failed => {
                 for message in 0..(ret as u64).min(VECTORS_MAX) {
                     bytes(
-                        task,
                         at + message * core::mem::size_of::<Mmsghdr>() as u64 + 56,
                         4,
                     );
@@ -107,7 +123,7 @@ fn output_len(len: Len, at: u64, args: &[u64; 6], ret: i64, cell_before: u32) ->
     match len {
         Len::Ret => returned,
         Len::RetWithin(index) => returned.min(args[index as usize % 6]),
-        Len::RetPlus(more) => returned + u64::from(more),
+        Len::RetPlus(index, more) => returned.min(args[index as usize % 6]) + u64::from(more),
         Len::RetTimesWithin(index, size) => {
             returned.min(args[index as usize % 6]) * u64::from(size)
         }
@@ -128,7 +144,7 @@ pub fn bytes(task: &mut Task, at: u64, len: u64) {
     }
 }
 
-fn vectors(task: &mut Task, at: u64, count: u64, mut left: u64) {
+fn vectors(at: u64, count: u64, mut left: u64, bytes: &mut impl FnMut(u64, u64)) {
     for index in 0..count.min(VECTORS_MAX) {
         if left == 0 {
             return;
@@ -137,30 +153,22 @@ fn vectors(task: &mut Task, at: u64, count: u64, mut left: u64) {
             return;
         };
         let take = vector.len.min(left);
-        bytes(task, vector.base, take);
+        bytes(vector.base, take);
         left -= take;
     }
 }
 
-fn received(task: &mut Task, at: u64, ret: u64, before: &Before) {
+fn received(at: u64, ret: u64, before: &Before, bytes: &mut impl FnMut(u64, u64)) {
     let Ok(message) = guest_mem::get::<Msghdr>(at) else {
         return;
     };
-    vectors(task, message.iov, message.iov_len, ret);
+    vectors(message.iov, message.iov_len, ret, bytes);
     if message.name != 0 {
-        bytes(
-            task,
-            message.name,
-            u64::from(message.name_len.min(before.name)),
-        );
+        bytes(message.name, u64::from(message.name_len.min(before.name)));
     }
     if message.control != 0 {
-        bytes(
-            task,
-            message.control,
-            message.control_len.min(before.control),
-        );
+        bytes(message.control, message.control_len.min(before.control));
     }
     // The header itself: name length, control length and flags were updated.
-    bytes(task, at, core::mem::size_of::<Msghdr>() as u64);
+    bytes(at, core::mem::size_of::<Msghdr>() as u64);
 }

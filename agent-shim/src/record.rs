@@ -11,7 +11,7 @@ use crate::dispatch::{After, Cx, Flow};
 use crate::intercept::clock;
 use crate::sys::Errno;
 use crate::task::{session, Task};
-use crate::{hooks, inputs, outputs, ring, signals, streams, turns};
+use crate::{hooks, inputs, outputs, ring, scratch, signals, streams, turns};
 
 pub fn call(cx: &mut Cx) -> After {
     if cx.task.pending.load(Ordering::Acquire) != 0 {
@@ -98,11 +98,11 @@ impl Cx<'_> {
             // SAFETY: the target's own call, with the target's own memory.
             return Flow::Return(unsafe { arch::syscall(nr, args) });
         }
-        turns::release(self.task);
-        // SAFETY: as above.
-        let ret = unsafe { arch::interruptible(self.task.pending.as_ptr(), nr, &args) };
-        turns::acquire(self.task);
-        entered(ret)
+        entered(if scratch::wanted(self) {
+            scratch::enter(self, nr, &args)
+        } else {
+            wait(self.task, nr, &args)
+        })
     }
 
     /// Enters the kernel for a call that may block but keeps its turn.
@@ -111,6 +111,15 @@ impl Cx<'_> {
         // SAFETY: the target's own call, with the target's own memory.
         entered(unsafe { arch::interruptible(self.task.pending.as_ptr(), nr, &args) })
     }
+}
+
+/// Enters the kernel without the turn.
+pub fn wait(task: &Task, nr: u64, args: &[u64; 6]) -> i64 {
+    turns::release(task);
+    // SAFETY: the target's own call, with the target's own memory or scratch memory in its place.
+    let ret = unsafe { arch::interruptible(task.pending.as_ptr(), nr, args) };
+    turns::acquire(task);
+    ret
 }
 
 fn entered(ret: i64) -> Flow {

@@ -121,6 +121,19 @@ global_asm!(
     "mov rax, rcx",
     "ret",
     ".cfi_endproc",
+    // guest_touch(at) -> 0 if the byte can be written, which keeps its value; 1 if that faults.
+    ".globl reenact_guest_touch",
+    "reenact_guest_touch:",
+    ".cfi_startproc",
+    "mov eax, 1",
+    ".globl reenact_guest_touch_at",
+    "reenact_guest_touch_at:",
+    "lock or byte ptr [rdi], 0",
+    "xor eax, eax",
+    ".globl reenact_guest_touch_end",
+    "reenact_guest_touch_end:",
+    "ret",
+    ".cfi_endproc",
     // enter(sp, ip): leave for the program's first instruction with the registers that execve gives.
     ".globl reenact_enter",
     "reenact_enter:",
@@ -336,6 +349,9 @@ extern "C" {
     fn reenact_guest_copy(to: *mut u8, from: *const u8, len: usize) -> usize;
     fn reenact_guest_copy_at();
     fn reenact_guest_copy_end();
+    fn reenact_guest_touch(at: *mut u8) -> u32;
+    fn reenact_guest_touch_at();
+    fn reenact_guest_touch_end();
     fn reenact_patched_entry();
     fn reenact_enter(sp: u64, ip: u64) -> !;
     fn reenact_on_stack(sp: u64, function: extern "C" fn(u64) -> !, argument: u64) -> !;
@@ -375,8 +391,22 @@ pub fn window_abort(rip: u64) -> Option<u64> {
 
 /// Where a fault handler must send a task whose copy from or to the target's memory faulted.
 pub fn copy_fixup(rip: u64) -> Option<u64> {
-    (rip == reenact_guest_copy_at as *const () as u64)
-        .then_some(reenact_guest_copy_end as *const () as u64)
+    if rip == reenact_guest_copy_at as *const () as u64 {
+        Some(reenact_guest_copy_end as *const () as u64)
+    } else if rip == reenact_guest_touch_at as *const () as u64 {
+        Some(reenact_guest_touch_end as *const () as u64)
+    } else {
+        None
+    }
+}
+
+/// Can this byte be written? It keeps its value.
+///
+/// # Safety
+/// If it is mapped and writable it must be the target's or the caller's own.
+pub unsafe fn touch(at: u64) -> bool {
+    // SAFETY: an atomic OR with zero changes nothing; the fault handler ends one that faults.
+    unsafe { reenact_guest_touch(at as *mut u8) == 0 }
 }
 
 /// Copies memory that may not be there; returns the bytes that were not copied.

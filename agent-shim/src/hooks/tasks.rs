@@ -454,9 +454,9 @@ fn begin_child(cx: &mut Cx, child: &Child) {
     }
 }
 
-/// A forked child has only the task that forked.
+/// A forked child has only the task that forked; what others were waiting in calls with is left over.
 fn drop_other_blocks(own: u32) {
-    use reenact_abi::map::{SHIM_END, TASKS, TASK_STRIDE};
+    use reenact_abi::map::{SCRATCH, SCRATCH_END, SHIM_END, TASKS, TASK_STRIDE};
     let at = TASKS + u64::from(own) * TASK_STRIDE;
     // SAFETY: the other blocks belong to tasks that do not exist in this process.
     unsafe {
@@ -464,6 +464,7 @@ fn drop_other_blocks(own: u32) {
             let _ = sys::munmap(TASKS, at - TASKS);
         }
         let _ = sys::munmap(at + TASK_STRIDE, SHIM_END - at - TASK_STRIDE);
+        let _ = sys::munmap(SCRATCH, SCRATCH_END - SCRATCH);
     }
 }
 

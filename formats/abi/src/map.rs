@@ -28,6 +28,14 @@ pub const TASK_STACK: u64 = 128 * 1024;
 /// Tasks that one address space can hold.
 pub const TASKS_MAX: u64 = (SHIM_END - TASKS) / TASK_STRIDE;
 
+/// Recording: memory that calls of large transfers are given in place of the target's while they
+/// block, [`SCRATCH_STRIDE`] for each task. All sanitizers call this application memory, and the
+/// kernel, which chooses when [`ARENA`] is full, does not come so far down.
+pub const SCRATCH: u64 = 0x5500_0000_0000;
+pub const SCRATCH_END: u64 = 0x5510_0000_0000;
+pub const SCRATCH_STRIDE: u64 = 64 << 20;
+const _: () = assert!(SCRATCH + TASKS_MAX * SCRATCH_STRIDE <= SCRATCH_END);
+
 /// Kernel-chosen mappings are placed top-down in this range, the same way in each recording.
 pub const ARENA: u64 = 0x7e90_0000_0000;
 pub const ARENA_END: u64 = 0x7ff0_0000_0000;
@@ -52,7 +60,7 @@ pub const fn is_ours(addr: u64, len: u64) -> bool {
     if len == 0 {
         return false;
     }
-    let mut ours = addr < SHIM_END && end > SHIM;
+    let mut ours = addr < SHIM_END && end > SHIM || addr < SCRATCH_END && end > SCRATCH;
     let mut at = 1;
     while at < STUBS.len() {
         ours |= addr < STUBS[at] + STUBS_SIZE && end > STUBS[at];

@@ -126,7 +126,7 @@ fn length(len: &Len) -> (&'static str, Vec<u32>) {
         Len::ArgTimes(at, bytes) => ("arg-times", vec![arg(at), *bytes]),
         Len::Ret => ("ret", vec![]),
         Len::RetWithin(at) => ("ret-within", vec![arg(at)]),
-        Len::RetPlus(bytes) => ("ret-plus", vec![*bytes]),
+        Len::RetPlus(at, bytes) => ("ret-plus", vec![arg(at), *bytes]),
         Len::RetTimes(bytes) => ("ret-times", vec![*bytes]),
         Len::RetTimesWithin(at, bytes) => ("ret-times-within", vec![arg(at), *bytes]),
         Len::Cell(at) => ("cell", vec![arg(at)]),

@@ -81,7 +81,7 @@ fn memory(way: &str, name: &str, len: &Len, names: &[&str; 6], out: &mut impl Wr
         Len::ArgTimes(at, each) => write!(out, "{} * {each}", of(at)),
         Len::Ret => write!(out, "ret"),
         Len::RetWithin(at) => write!(out, "ret, at most {}", of(at)),
-        Len::RetPlus(more) => write!(out, "ret + {more}"),
+        Len::RetPlus(at, more) => write!(out, "ret + {more}, at most {} + {more}", of(at)),
         Len::RetTimes(each) => write!(out, "ret * {each}"),
         Len::RetTimesWithin(at, each) => write!(out, "ret * {each}, at most {} * {each}", of(at)),
         Len::Cell(at) => write!(out, "*{}", of(at)),

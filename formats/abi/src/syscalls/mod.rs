@@ -51,11 +51,13 @@ pub enum Len {
     /// As many bytes as the call returned, at most what argument `.0` says: xattr calls with a size
     /// of zero only ask, and recv with MSG_TRUNC returns more than it wrote.
     RetWithin(u8),
-    /// As many bytes as the call returned, and so many more (msgrcv's type word).
-    RetPlus(u32),
+    /// As many bytes as the call returned, at most what argument `.0` says, and `.1` more (msgrcv's
+    /// type word).
+    RetPlus(u8, u32),
     /// The returned number times so many bytes.
     RetTimes(u32),
-    /// The returned number, at most what argument `.0` says, times `.1` bytes (getgroups of zero only asks).
+    /// The returned number, at most what argument `.0` says, times `.1` bytes (getgroups of zero only asks;
+    /// epoll_wait has room for so many events).
     RetTimesWithin(u8, u32),
     /// The u32 behind pointer argument `.0` (a socklen_t): on entry the room, on return the length;
     /// the smaller of both was written.

@@ -141,7 +141,7 @@ rows! {
     67  shmdt                    Executed Never Shmdt           [addr: Addr];
     68  msgget                   Emulated Never None            [key: Int, msgflg: Flags];
     69  msgsnd                   Emulated May   None            [msqid: Int, msgp: In(ArgPlus(2, 8)), msgsz: Int, msgflg: Flags];
-    70  msgrcv                   Emulated May   None            [msqid: Int, msgp: Out(RetPlus(8)), msgsz: Int, msgtyp: Int, msgflg: Flags];
+    70  msgrcv                   Emulated May   None            [msqid: Int, msgp: Out(RetPlus(2, 8)), msgsz: Int, msgtyp: Int, msgflg: Flags];
     71  msgctl                   Emulated Never ByRequest       [msqid: Int, cmd: Int, buf: ByHook];
     72  fcntl                    Emulated May   Fcntl           [fd: Fd, cmd: Int, arg: ByHook];
     73  flock                    Emulated May   None            [fd: Fd, operation: Flags];
@@ -315,7 +315,7 @@ rows! {
    229  clock_getres             Emulated Never None            [clockid: Int, res: Out(TIMESPEC)];
    230  clock_nanosleep          Emulated May   None            [clockid: Int, flags: Flags, req: In(TIMESPEC), rem: OutOnEintr(TIMESPEC)];
    231  exit_group               Executed Never ExitGroup       [status: Int];
-   232  epoll_wait               Emulated May   None            [epfd: Fd, events: Out(RetTimes(12)), maxevents: Int, timeout: Int];
+   232  epoll_wait               Emulated May   None            [epfd: Fd, events: Out(RetTimesWithin(2, 12)), maxevents: Int, timeout: Int];
    233  epoll_ctl                Emulated Never None            [epfd: Fd, op: Int, fd: Fd, event: In(Fixed(12))];
    234  tgkill                   Emulated Never None            [tgid: Pid, tid: Pid, sig: Signal];
    235  utimes                   Emulated Never None            [path: Path, times: In(Fixed(32))];
@@ -366,7 +366,7 @@ rows! {
         "Done by copying: the pipe does not share pages with the program.";
    279  move_pages               Emulated Never None            [pid: Pid, count: Int, pages: In(ArgTimes(1, 8)), nodes: In(ArgTimes(1, 4)), status: OutAlways(ArgTimes(1, 4)), flags: Flags];
    280  utimensat                Emulated Never None            [dirfd: DirFd, path: Path, times: In(Fixed(32)), flags: Flags];
-   281  epoll_pwait              Emulated May   SigmaskArg      [epfd: Fd, events: Out(RetTimes(12)), maxevents: Int, timeout: Int, sigmask: In(Arg(5)), sigsetsize: Int];
+   281  epoll_pwait              Emulated May   SigmaskArg      [epfd: Fd, events: Out(RetTimesWithin(2, 12)), maxevents: Int, timeout: Int, sigmask: In(Arg(5)), sigsetsize: Int];
    282  signalfd                 Emulated Never SigmaskArg      [fd: Fd, mask: In(Arg(2)), sizemask: Int];
    283  timerfd_create           Emulated Never None            [clockid: Int, flags: Flags];
    284  eventfd                  Emulated Never None            [initval: Int];
@@ -454,7 +454,7 @@ rows! {
    438  pidfd_getfd              Emulated Never None            [pidfd: Fd, targetfd: Fd, flags: Flags];
    439  faccessat2               Emulated Never PathExe         [dirfd: DirFd, path: Path, mode: Mode, flags: Flags];
    440  process_madvise          Executed Never ProcessVm       [pidfd: Fd, iov: In(ArgTimes(2, 16)), iovcnt: Int, advice: Int, flags: Flags];
-   441  epoll_pwait2             Emulated May   SigmaskArg      [epfd: Fd, events: Out(RetTimes(12)), maxevents: Int, timeout: In(TIMESPEC), sigmask: In(Arg(5)), sigsetsize: Int];
+   441  epoll_pwait2             Emulated May   SigmaskArg      [epfd: Fd, events: Out(RetTimesWithin(2, 12)), maxevents: Int, timeout: In(TIMESPEC), sigmask: In(Arg(5)), sigsetsize: Int];
    442  mount_setattr            Emulated Never None            [dirfd: DirFd, path: Path, flags: Flags, attr: In(Arg(4)), size: Int];
    443  quotactl_fd              Emulated Never ByRequest       [fd: Fd, cmd: Flags, id: Int, addr: ByHook];
    444  landlock_create_ruleset  Emulated Never None            [attr: In(Arg(1)), size: Int, flags: Flags];

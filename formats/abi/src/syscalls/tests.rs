@@ -213,12 +213,12 @@ fn count_of(arg: &Arg) -> Option<u8> {
             | Len::ArgPlus(at, _)
             | Len::ArgTimes(at, _)
             | Len::RetWithin(at)
+            | Len::RetPlus(at, _)
             | Len::RetTimesWithin(at, _)
             | Len::FdSet(at)
             | Len::NodeMask(at) => Some(at),
             Len::Fixed(_)
             | Len::Ret
-            | Len::RetPlus(_)
             | Len::RetTimes(_)
             | Len::Cell(_)
             | Len::Sized(..)
