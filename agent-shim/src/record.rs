@@ -177,6 +177,7 @@ pub fn signal(task: &mut Task, signal: u32, info: &SigInfo, restart: bool, fp_si
 
 /// RDTSC or CPUID gave these values.
 pub fn instruction(task: &mut Task, kind: Kind, rip: u64, rsp: u64, counter: u64, args: [u64; 6]) {
+    turns::make_way(task);
     event(
         task,
         Header {
