@@ -68,6 +68,7 @@ pub struct Task {
     pub log_len: u64,
     pub log_complete: u32,
     pub log_killed_by: u32,
+    pub log_runs_on: u32,
     pub at: u64,
     pub window: u64,
     pub window_mapped: bool,

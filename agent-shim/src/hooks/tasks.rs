@@ -499,6 +499,7 @@ fn first_steps(task: &mut Task, child: &Child) {
         replay::take_turn(task, &header);
         log::consume(task, &header, |_, _| {});
         task.tid = header.ret as u32;
+        replay::at_end(task);
     }
     if child.set_tid != 0 {
         let _ = guest_mem::put(child.set_tid, task.tid);

@@ -371,6 +371,10 @@ pub struct Stream {
     pub complete: u32,
     /// Signal that killed the task without an event of its own, or 0.
     pub killed_by: u32,
+    /// 1: it was cut, and others of its group went on: the recorded task came to its next call, and
+    /// they see what it stored until there.
+    pub runs_on: u32,
+    pub reserved: u32,
 }
 
 /// Launch parameters, passed over `execve` as the value of [`crate::BOOT_ENV`]:

@@ -126,7 +126,7 @@ impl Kind {
 pub mod flags {
     /// Another part of this event follows.
     pub const MORE: u8 = 1;
-    /// The task died inside this call: `ret` means nothing.
+    /// The task died inside this call, or was there when the recording ended: `ret` means nothing.
     pub const UNFINISHED: u8 = 2;
     /// The call wrote to the run's standard output; `Header::ticket` orders such writes.
     pub const STDOUT: u8 = 4;
