@@ -178,6 +178,11 @@ pub fn next(task: &mut Task, made: &Header) -> Header {
             streams::compare(task, &header);
             next(task, made)
         }
+        Some(header) if header.kind == Kind::Stored as u8 => {
+            take_turn(task, &header);
+            outputs(task, &header);
+            next(task, made)
+        }
         Some(header) => header,
         None => {
             end(task);

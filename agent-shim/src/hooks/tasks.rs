@@ -13,6 +13,7 @@ use reenact_abi::syscalls::Hook;
 use crate::arch::{self, frame::UContext};
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem;
+use crate::hooks::locks;
 use crate::intercept::{net, patch, trap};
 use crate::log;
 use crate::nr;
@@ -621,6 +622,11 @@ pub fn record(cx: &mut Cx) -> Flow {
             cx.task.robust_list = args[0];
             Flow::Return(0)
         }
+        Hook::RobustList if args[0] == 0 || args[0] == u64::from(cx.task.tid) => {
+            let wrote = guest_mem::put(args[2], 24u64)
+                .and_then(|()| guest_mem::put(args[1], cx.task.robust_list));
+            Flow::Return(wrote.map_or_else(Errno::ret, |()| 0))
+        }
         Hook::ArchPrctl if args[0] == ARCH_SET_CPUID => Flow::Return(Errno(19).ret()),
         Hook::Prctl => match args[0] {
             PR_SET_SYSCALL_USER_DISPATCH => Flow::Return(Errno::EINVAL.ret()),
@@ -662,7 +668,13 @@ pub fn leaves_process(cx: &Cx) -> bool {
 fn end(cx: &mut Cx) -> Flow {
     let code = cx.call.args[0] as i32;
     let clear = cx.task.clear_child_tid;
+    let whole = leaves_process(cx);
     record::complete(cx.task, 0);
+    if whole {
+        locks::end_process(cx.task, &mut |task, word| outputs::bytes(task, word, 4));
+    } else {
+        locks::end_task(cx.task);
+    }
     if cx.row.hook == Hook::Exit && clear != 0 {
         // The kernel would clear it at an unforeseeable moment; we do it within the turn.
         if guest_mem::put(clear, 0u32).is_ok() {
@@ -670,7 +682,6 @@ fn end(cx: &mut Cx) -> Flow {
         }
     }
     ring::finish(cx.task);
-    let whole = leaves_process(cx);
     if whole {
         checksum::record(cx.task, cx.call.rsp);
     }
