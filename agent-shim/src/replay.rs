@@ -129,6 +129,9 @@ pub fn await_others(task: &Task) {
 /// The recorded task was killed here. It waits for the rest of its process to come to its end; the
 /// last one ends the process.
 fn die(task: &mut Task) -> ! {
+    if task.log_marks_robust != 0 {
+        hooks::locks::killed(task);
+    }
     give_turn(task);
     done();
     let process = task.process();
@@ -315,6 +318,11 @@ pub fn fault(task: &mut Task, made: &Header) -> u64 {
     take_turn(task, &header);
     log::consume(task, &header, |_, _| {});
     at_end(task);
+    if header.ret == 0 {
+        // It kills the process: no instruction of it runs any more.
+        hooks::locks::end_process(task, &mut |_, _| {});
+        give_turn(task);
+    }
     header.args[4].min(16384)
 }
 

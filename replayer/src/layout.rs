@@ -80,6 +80,8 @@ struct Plan {
     merged: HashSet<u32>,
     /// Of writes to the run's own output, sorted.
     tickets: Vec<u64>,
+    /// Processes that ended by a call.
+    ended: HashSet<u32>,
     contents: BTreeMap<u64, (u64, u64)>,
     /// Shared objects: place and room.
     objects: BTreeMap<u64, (u64, u64)>,
@@ -87,6 +89,9 @@ struct Plan {
     longest_pause_ns: u64,
     unknown_outputs: u64,
 }
+
+/// `Header::nr` of a checksum of memory at the end of a process (see FORMAT.md).
+const MEMORY_AT_EXIT: u16 = 1;
 
 /// The largest part of a shared object that replay keeps, in bytes.
 const OBJECT_MAX: u64 = 1 << 36;
@@ -120,7 +125,7 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
     let known: BTreeSet<u64> = reader.contents().into_iter().collect();
     let mut streams: BTreeMap<StreamId, Measured> = BTreeMap::new();
     let mut groups = Groups::default();
-    let mut children = BTreeSet::new();
+    let (mut children, mut ended) = (BTreeSet::new(), HashSet::new());
     let mut tickets = Vec::new();
     let mut contents = BTreeMap::new();
     let mut objects: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
@@ -161,6 +166,9 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
                 let to_output = header.flags & (flags::STDOUT | flags::STDERR) != 0;
                 unknown_outputs += u64::from(!has_order(header) && to_output);
                 children.extend(child(&event));
+                if header.kind == Kind::Checksum as u8 && header.nr == MEMORY_AT_EXIT {
+                    ended.insert(stream.process);
+                }
                 if has_order(header) {
                     groups.note(stream, measured, header);
                     if measured.last_time_ns != 0 {
@@ -231,6 +239,7 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
         orders,
         merged: groups.merged,
         tickets,
+        ended,
         contents,
         objects,
         events,
@@ -491,6 +500,7 @@ fn write_table(
         let dropped = ends.dropped.from.contains_key(id);
         let complete = measured.complete && measured.cut_at.is_none() && !dropped;
         // One that was killed need not have come to its next call.
+        let marks_robust = complete && measured.killed_by != 0 && !plan.ended.contains(&id.process);
         let runs_on = !complete && ends.others_went_on(plan, id);
         cut += u64::from(!complete);
         for word in [id.process, id.task] {
@@ -503,7 +513,7 @@ fn write_table(
             u32::from(complete),
             measured.killed_by,
             u32::from(runs_on),
-            0,
+            u32::from(marks_robust),
         ] {
             table.extend_from_slice(&word.to_le_bytes());
         }

@@ -2,8 +2,9 @@
 //! their owner ends, and ones with priority inheritance, which it hands over.
 //!
 //! Both at moments that nothing would tell replay. So the shim does what the kernel would, within
-//! the turn: the list that the target registers is its own affair and walked when a task ends, and
-//! locks with priority inheritance are ordinary locks, without the inheritance.
+//! the turn: it walks the list that the target registers when a task ends, and locks with priority
+//! inheritance are ordinary locks, without the inheritance. The kernel is led to that list too, for
+//! a process that a signal kills.
 
 use core::sync::atomic::Ordering;
 
@@ -102,10 +103,17 @@ fn release(
 
 /// The task ends: its locks are marked, and the words become outputs of the current event.
 pub fn end_task(task: &mut Task) {
-    let (list, tid) = (core::mem::take(&mut task.robust_list), task.tid);
+    let (list, tid) = (task.robust_list, task.tid);
     release_list(task, list, tid, &mut |task, word| {
         outputs::bytes(task, word, 4)
     });
+}
+
+/// Replay: the recorded task was killed, and the kernel marked its locks. When that was is not
+/// known: others of its group have not looked since its last event, or what they saw differs.
+pub fn killed(task: &mut Task) {
+    let (list, tid) = (task.robust_list, task.tid);
+    release_list(task, list, tid, &mut |_, _| {});
 }
 
 /// All tasks of the process end.
