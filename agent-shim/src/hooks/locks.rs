@@ -86,7 +86,7 @@ fn release(
     wakes_free: bool,
     each: &mut impl FnMut(&mut Task, u64),
 ) -> sys::Result<()> {
-    if word % 4 != 0 {
+    if !word.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     let value: u32 = guest_mem::get(word)?;
@@ -236,7 +236,7 @@ fn lock(cx: &mut Cx, word: u64, private: u64, clock: u64, waits: bool) -> Flow {
         Ok(until) => until,
         Err(errno) => return Flow::Return(errno.ret()),
     };
-    if word % 4 != 0 {
+    if !word.is_multiple_of(4) {
         return Flow::Return(Errno::EINVAL.ret());
     }
     loop {
