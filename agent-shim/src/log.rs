@@ -26,6 +26,8 @@ pub fn open(task: &mut Task) -> bool {
     task.log_len = entry.len;
     task.log_complete = entry.complete;
     task.log_killed_by = entry.killed_by;
+    task.log_runs_on = entry.runs_on;
+    task.log_marks_robust = entry.marks_robust;
     task.at = 0;
     task.window_mapped = false;
     true

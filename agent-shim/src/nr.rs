@@ -44,6 +44,7 @@ pub const FGETXATTR: u64 = number("fgetxattr");
 pub const FSTAT: u64 = number("fstat");
 pub const FSTATFS: u64 = number("fstatfs");
 pub const FTRUNCATE: u64 = number("ftruncate");
+pub const TKILL: u64 = number("tkill");
 pub const FUTEX: u64 = number("futex");
 pub const GETEGID: u64 = number("getegid");
 pub const GETEUID: u64 = number("geteuid");

@@ -187,6 +187,7 @@ pub fn begin(task: &mut Task, context: &mut UContext) {
         passed: 0,
         spins: false,
     };
+    task.stepped = true;
     context.regs.eflags |= TRAP_FLAG;
     note_words(&context.regs);
 }
@@ -211,7 +212,13 @@ pub fn cancel_by_call(context: &mut UContext) {
 pub fn step(task: &mut Task, context: &mut UContext) -> bool {
     let stepping = stepping();
     if !stepping.active {
-        return false;
+        // A step that was under way when stepping ended.
+        let late = task.stepped && context.regs.eflags & TRAP_FLAG != 0;
+        task.stepped = false;
+        if late {
+            context.regs.eflags &= !TRAP_FLAG;
+        }
+        return late;
     }
     let rip = context.regs.rip;
     if trap::in_shim(rip) || patch::in_stub(rip) {

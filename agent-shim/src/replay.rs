@@ -79,10 +79,18 @@ pub fn after(task: &mut Task, context: &mut UContext, trapped: bool) -> After {
             }
             Some(_) => return After::Done,
             None => {
-                end(task);
+                at_end(task);
                 return After::Done;
             }
         }
+    }
+}
+
+/// If nothing of the stream is left and nobody saw what the recorded task did next, the task ends
+/// here: that may have been computing for ever. Otherwise it goes on to its next call, as recorded.
+pub fn at_end(task: &mut Task) {
+    if task.log_runs_on == 0 && log::peek(task).is_none() {
+        end(task);
     }
 }
 
@@ -122,6 +130,9 @@ pub fn await_others(task: &Task) {
 /// The recorded task was killed here. It waits for the rest of its process to come to its end; the
 /// last one ends the process.
 fn die(task: &mut Task) -> ! {
+    if task.log_marks_robust != 0 {
+        hooks::locks::killed(task);
+    }
     give_turn(task);
     done();
     let process = task.process();
@@ -169,6 +180,11 @@ pub fn next(task: &mut Task, made: &Header) -> Header {
     match log::peek(task) {
         Some(header) if header.kind == Kind::Checksum as u8 && header.nr == streams::WRITTEN => {
             streams::compare(task, &header);
+            next(task, made)
+        }
+        Some(header) if header.kind == Kind::Stored as u8 => {
+            take_turn(task, &header);
+            outputs(task, &header);
             next(task, made)
         }
         Some(header) => header,
@@ -306,6 +322,12 @@ pub fn fault(task: &mut Task, made: &Header) -> u64 {
     }
     take_turn(task, &header);
     log::consume(task, &header, |_, _| {});
+    at_end(task);
+    if header.ret == 0 {
+        // It kills the process: no instruction of it runs any more.
+        hooks::locks::end_process(task, &mut |_, _| {});
+        give_turn(task);
+    }
     header.args[4].min(16384)
 }
 
@@ -335,5 +357,6 @@ pub fn instruction(
     }
     take_turn(task, &header);
     log::consume(task, &header, |_, _| {});
+    at_end(task);
     (header.ret as u64, header.args)
 }

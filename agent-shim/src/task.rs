@@ -60,9 +60,13 @@ pub struct Task {
     pub clear_child_tid: u64,
     pub robust_list: u64,
     pub robust: RobustList,
+    /// Recording: the same for a task that has a list of its own, which follows.
+    pub robust_chained: RobustList,
     /// Recording: bytes written to the ring, where the last record begins, and what was published.
     pub head: u64,
     pub last_record: u64,
+    /// Recording: the task was stepped at some time.
+    pub stepped: bool,
     /// The target's stack pointer when the task was last in its own code.
     pub rsp: u64,
     /// Replay: the task's log, the position in it, and the part of it that is mapped.
@@ -70,6 +74,8 @@ pub struct Task {
     pub log_len: u64,
     pub log_complete: u32,
     pub log_killed_by: u32,
+    pub log_runs_on: u32,
+    pub log_marks_robust: u32,
     pub at: u64,
     pub window: u64,
     pub window_mapped: bool,

@@ -142,29 +142,7 @@ impl<'a> Drain<'a> {
         let Some(stream) = live.stream else {
             return Ok(());
         };
-        if entry.inflight.load(Ordering::Acquire) != 0 && !live.broken {
-            let mut bytes = Vec::new();
-            copy_ring(
-                self.session,
-                index,
-                entry.head.load(Ordering::Acquire),
-                HEADER_SIZE as u64,
-                &mut bytes,
-            );
-            let mut header = header_of(&bytes);
-            if header.kind == Kind::Call as u8 {
-                header.flags = header.flags & !flags::MORE | flags::UNFINISHED;
-                emit(
-                    &mut live,
-                    Event {
-                        header,
-                        parts: Vec::new(),
-                    },
-                    writer,
-                    &mut self.totals,
-                )?;
-            }
-        }
+        self.unfinished(index, entry, &mut live, writer)?;
         let by_fault = live
             .last
             .is_some_and(|last| last.kind == Kind::Fault as u8 && last.ret == 0);
@@ -191,6 +169,35 @@ impl<'a> Drain<'a> {
             parent: live.parent,
         })?;
         self.free(entry);
+        Ok(())
+    }
+
+    /// The call that a task is inside of, which will not be seen to return.
+    fn unfinished(
+        &mut self,
+        index: usize,
+        entry: &Slot,
+        live: &mut Live,
+        writer: &mut Writer,
+    ) -> Result<(), WriteError> {
+        let look = || {
+            let head = entry.head.load(Ordering::Acquire);
+            let inside = entry.inflight.load(Ordering::Acquire) != 0;
+            let mut bytes = Vec::new();
+            copy_ring(self.session, index, head, HEADER_SIZE as u64, &mut bytes);
+            inside.then(|| (head, header_of(&bytes)))
+        };
+        let (first, second) = (look(), look());
+        // A task that lives on may be writing what we read.
+        let Some((head, mut header)) = first.filter(|_| first == second && !live.broken) else {
+            return Ok(());
+        };
+        let drained = head == entry.tail.load(Ordering::Acquire) && live.open.is_none();
+        if header.kind == Kind::Call as u8 && drained {
+            header.flags = header.flags & !flags::MORE | flags::UNFINISHED;
+            let parts = Vec::new();
+            emit(live, Event { header, parts }, writer, &mut self.totals)?;
+        }
         Ok(())
     }
 
@@ -247,10 +254,12 @@ impl<'a> Drain<'a> {
         for index in left {
             let entry = self.session.slot(index);
             self.drain_slot(index, entry, writer)?;
-            let Some(live) = self.live.remove(&index) else {
+            let Some(mut live) = self.live.remove(&index) else {
                 continue;
             };
             let Some(stream) = live.stream else { continue };
+            // What it did up to this call others may have seen.
+            self.unfinished(index, entry, &mut live, writer)?;
             self.totals.detached += 1;
             let gaps = entry.gaps.load(Ordering::Relaxed);
             self.totals.gaps += u64::from(gaps);

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_millis(200);
 /// The longest sleep between two looks at the rings.
 const POLL: Duration = Duration::from_millis(20);
 /// What the recorder's own death may cost, in time.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {

@@ -2,9 +2,9 @@
 //!
 //! Two walks over the trace: the first measures and collects, the second writes. Orders and
 //! tickets are renumbered without holes, so that a shim waits for exact numbers only, and a trace
-//! that was cut still replays as far as it goes.
+//! that was cut still replays as far as it goes: walks in between find out how far that is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use reenact_abi::arena::{self, Mode, Net, Stream, GROUPS_MAX};
 use reenact_abi::event::{flags, Header, Kind, Part, Role, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE};
 use reenact_abi::map::PAGE;
+use reenact_abi::syscalls::{self, Hook};
 use reenact_launch::{Session, SessionError};
 use reenact_trace::{Event, EventPart, Item, Reader, StreamId, TraceError};
 
@@ -38,6 +39,22 @@ struct Measured {
     /// An event that cannot be replayed (its content is missing): the stream ends before it.
     cut_at: Option<u64>,
     last_time_ns: u64,
+    /// The group of its last event, and the one that it belonged to before (0: none).
+    group: u32,
+    left: u32,
+}
+
+/// What the groups of a trace went through.
+#[derive(Default)]
+struct Groups {
+    /// Who takes part in each, and the orders of its events.
+    events: HashMap<u32, (BTreeSet<StreamId>, Vec<u64>)>,
+    /// Orders of events that happened, but are only known as unfinished calls.
+    unfinished: HashMap<u32, Vec<u64>>,
+    /// The order at which a task came into a group, and from which one.
+    joins: HashMap<u32, Vec<(u64, u32)>>,
+    /// Groups whose tasks went on in another one.
+    merged: HashSet<u32>,
 }
 
 /// A session that is ready to run.
@@ -50,15 +67,21 @@ pub struct Layout {
     pub longest_pause_ns: u64,
     /// Streams that end before their task did.
     pub cut_streams: u64,
-    /// Tasks that were killed while they wrote to the run's own output.
+    /// Tasks whose stream ends while they wrote to the run's own output.
     pub unknown_outputs: u64,
+    /// Events that the trace holds, and that cannot be replayed because others are missing.
+    pub dropped: u64,
 }
 
 struct Plan {
     streams: BTreeMap<StreamId, Measured>,
     /// Orders of each group that more than one stream takes part in, sorted.
     orders: HashMap<u32, (u32, Vec<u64>)>,
+    merged: HashSet<u32>,
+    /// Of writes to the run's own output, sorted.
     tickets: Vec<u64>,
+    /// Processes that ended by a call.
+    ended: HashSet<u32>,
     contents: BTreeMap<u64, (u64, u64)>,
     /// Shared objects: place and room.
     objects: BTreeMap<u64, (u64, u64)>,
@@ -66,6 +89,9 @@ struct Plan {
     longest_pause_ns: u64,
     unknown_outputs: u64,
 }
+
+/// `Header::nr` of a checksum of memory at the end of a process (see FORMAT.md).
+const MEMORY_AT_EXIT: u16 = 1;
 
 /// The largest part of a shared object that replay keeps, in bytes.
 const OBJECT_MAX: u64 = 1 << 36;
@@ -98,7 +124,8 @@ fn part_size(part: &EventPart) -> u64 {
 fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
     let known: BTreeSet<u64> = reader.contents().into_iter().collect();
     let mut streams: BTreeMap<StreamId, Measured> = BTreeMap::new();
-    let mut groups: HashMap<u32, (BTreeSet<StreamId>, Vec<u64>)> = HashMap::new();
+    let mut groups = Groups::default();
+    let (mut children, mut ended) = (BTreeSet::new(), HashSet::new());
     let mut tickets = Vec::new();
     let mut contents = BTreeMap::new();
     let mut objects: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
@@ -138,18 +165,21 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
                 let header = &event.header;
                 let to_output = header.flags & (flags::STDOUT | flags::STDERR) != 0;
                 unknown_outputs += u64::from(!has_order(header) && to_output);
+                children.extend(child(&event));
+                if header.kind == Kind::Checksum as u8 && header.nr == MEMORY_AT_EXIT {
+                    ended.insert(stream.process);
+                }
                 if has_order(header) {
-                    let group = groups.entry(header.group).or_default();
-                    group.0.insert(stream);
-                    group.1.push(header.order);
+                    groups.note(stream, measured, header);
                     if measured.last_time_ns != 0 {
                         longest = longest.max(header.time_ns.saturating_sub(measured.last_time_ns));
                     }
                     measured.last_time_ns = header.time_ns;
+                } else if header.order != 0 {
+                    let lost = groups.unfinished.entry(header.group).or_default();
+                    lost.push(header.order);
                 }
-                if header.ticket != 0 && to_output {
-                    tickets.push(header.ticket);
-                }
+                tickets.extend(ticket(header));
             }
             Item::ProcessEnd(end) => {
                 let measured = streams
@@ -167,23 +197,49 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
     })?;
     tickets.sort_unstable();
     tickets.dedup();
+    let cut = reader.is_cut();
+    if cut {
+        // Of a child whose first event is missing it is known that it was.
+        for child in children {
+            streams.entry(child).or_default();
+        }
+        let whole = whole_prefix(&tickets, |_| false);
+        tickets.truncate(whole);
+    }
+    let lacks_events = cut || streams.values().any(|measured| !measured.complete);
     let mut orders = HashMap::new();
-    let mut shared: Vec<_> = groups
-        .into_iter()
+    let mut shared: Vec<u32> = groups
+        .events
+        .iter()
         .filter(|(_, (streams, _))| streams.len() > 1)
+        .map(|(id, _)| *id)
         .collect();
-    shared.sort_unstable_by_key(|(id, _)| *id);
+    shared.sort_unstable();
     if shared.len() >= GROUPS_MAX {
         return Err(LayoutError::TooManyGroups(shared.len()));
     }
-    for (index, (id, (_, mut list))) in shared.into_iter().enumerate() {
+    let limits: Vec<usize> = shared
+        .iter()
+        .map(|id| {
+            if lacks_events {
+                groups.whole(*id)
+            } else {
+                usize::MAX
+            }
+        })
+        .collect();
+    for (index, (id, limit)) in shared.into_iter().zip(limits).enumerate() {
+        let (_, mut list) = groups.events.remove(&id).unwrap_or_default();
         list.sort_unstable();
+        list.truncate(limit);
         orders.insert(id, (index as u32 + 1, list));
     }
     Ok(Plan {
         streams,
         orders,
+        merged: groups.merged,
         tickets,
+        ended,
         contents,
         objects,
         events,
@@ -192,17 +248,143 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
     })
 }
 
-/// In a trace that was cut, tasks that share memory replay up to the first event of theirs that is
-/// missing: what comes later depends on it.
-fn cut_shared_orders(plan: &mut Plan) {
-    for (_, orders) in plan.orders.values_mut() {
-        let whole = orders
-            .windows(2)
-            .take_while(|pair| pair[1] == pair[0] + 1)
-            .count()
-            + 1;
-        orders.truncate(whole);
+/// The task that this call made.
+fn child(event: &Event) -> Option<StreamId> {
+    let header = &event.header;
+    let makes_tasks = [Hook::Clone, Hook::Clone3, Hook::Fork, Hook::Vfork];
+    let row = syscalls::row(u64::from(header.nr)).filter(|row| makes_tasks.contains(&row.hook));
+    if row.is_none() || header.kind != Kind::Call as u8 || !has_order(header) || header.ret <= 0 {
+        return None;
     }
+    let data = event.parts.iter().find(|part| part.role == Role::Data)?;
+    let word = |at: usize| {
+        Some(u32::from_le_bytes(
+            data.bytes.get(at..at + 4)?.try_into().ok()?,
+        ))
+    };
+    Some(StreamId {
+        process: word(0)?,
+        task: word(4)?,
+    })
+}
+
+/// The place of an event among the writes to the run's own output, if it is one.
+fn ticket(header: &Header) -> Option<u64> {
+    let to_output = header.flags & (flags::STDOUT | flags::STDERR) != 0;
+    (has_order(header) && to_output && header.ticket != 0).then_some(header.ticket)
+}
+
+/// How many of these sorted numbers there are from 1 on without a hole, but for those in front of
+/// which there may be one.
+fn whole_prefix(numbers: &[u64], may_jump_to: impl Fn(u64) -> bool) -> usize {
+    let mut next = 1;
+    let holds = |number: &&u64| {
+        let follows = **number == next || may_jump_to(**number);
+        next = **number + 1;
+        follows
+    };
+    numbers.iter().take_while(holds).count()
+}
+
+impl Groups {
+    fn note(&mut self, stream: StreamId, measured: &mut Measured, header: &Header) {
+        let events = self.events.entry(header.group).or_default();
+        events.0.insert(stream);
+        events.1.push(header.order);
+        if measured.group != header.group {
+            measured.left = std::mem::replace(&mut measured.group, header.group);
+            if measured.left != 0 {
+                let joins = self.joins.entry(header.group).or_default();
+                joins.push((header.order, measured.left));
+            }
+        }
+        if header.kind == Kind::Merge as u8 {
+            self.merged.insert(measured.left);
+        }
+    }
+
+    /// How many of a group's events there are, in their order, before the first that is missing:
+    /// what comes later depends on it.
+    fn whole(&self, id: u32) -> usize {
+        let none = Vec::new();
+        let events = self.events.get(&id).map_or(&none, |(_, orders)| orders);
+        let unfinished = self.unfinished.get(&id).unwrap_or(&none);
+        let mut known = [&events[..], unfinished].concat();
+        known.sort_unstable();
+        let joins = self.joins.get(&id);
+        // Merged with a group that is further on, a group goes on from there.
+        let may_jump_to = |order: u64| {
+            let mut from = joins.into_iter().flatten().filter(|join| join.0 == order);
+            from.any(|(_, from)| self.last(*from) + 1 == order)
+        };
+        match whole_prefix(&known, may_jump_to) {
+            0 => 0,
+            whole => {
+                let last = known[whole - 1];
+                events.iter().filter(|order| **order <= last).count()
+            }
+        }
+    }
+
+    fn last(&self, id: u32) -> u64 {
+        let events = self.events.get(&id).map(|(_, orders)| orders);
+        let all = events.into_iter().chain(self.unfinished.get(&id)).flatten();
+        all.copied().max().unwrap_or(0)
+    }
+}
+
+/// What cannot be replayed because events are missing.
+#[derive(Default)]
+struct Dropped {
+    /// The first event of each stream that is not replayed.
+    from: BTreeMap<StreamId, u64>,
+    events: u64,
+    /// Some of it would have been seen: output, or the end of a task.
+    seen: bool,
+}
+
+/// A stream ends at its first event that depends on a missing one; with what else was to come, it
+/// takes away what depends on that. Walks the trace until nothing more falls.
+fn settle(reader: &mut Reader, plan: &mut Plan) -> Result<Dropped, LayoutError> {
+    loop {
+        let mut dropped = Dropped::default();
+        let mut fell = false;
+        reader.for_each(&mut |item| {
+            let Item::Event { stream, seq, event } = item else {
+                return ControlFlow::Continue(());
+            };
+            let Some(measured) = plan.streams.get(&stream) else {
+                return ControlFlow::Continue(());
+            };
+            let cut = measured.cut_at.is_some_and(|cut| seq >= cut);
+            let header = &event.header;
+            if cut || (!dropped.from.contains_key(&stream) && !beyond(plan, header)) {
+                return ControlFlow::Continue(());
+            }
+            dropped.from.entry(stream).or_insert(seq);
+            dropped.events += 1;
+            dropped.seen |= measured.complete || ticket(header).is_some();
+            if let Some((_, orders)) = plan.orders.get_mut(&header.group) {
+                if has_order(header) {
+                    fell |= cut_before(orders, header.order);
+                }
+            }
+            if let Some(ticket) = ticket(header) {
+                fell |= cut_before(&mut plan.tickets, ticket);
+            }
+            ControlFlow::Continue(())
+        })?;
+        if !fell {
+            return Ok(dropped);
+        }
+    }
+}
+
+/// Takes a number and all behind it off; true when there was something.
+fn cut_before(numbers: &mut Vec<u64>, number: u64) -> bool {
+    let before = numbers.len();
+    numbers.truncate(numbers.partition_point(|each| *each < number));
+    numbers.len() < before
 }
 
 fn page_up(value: u64) -> u64 {
@@ -212,15 +394,14 @@ fn page_up(value: u64) -> u64 {
 /// Makes the session of a trace.
 pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
     let mut plan = measure(reader)?;
-    if reader.is_cut() {
-        cut_shared_orders(&mut plan);
-    }
-    let first = reader.meta().root_process;
-    let root = *plan
-        .streams
-        .keys()
-        .find(|stream| stream.process == first)
-        .ok_or(LayoutError::Empty)?;
+    let cut = reader.is_cut();
+    let lacks_events = cut || plan.streams.values().any(|measured| !measured.complete);
+    let dropped = if lacks_events {
+        settle(reader, &mut plan)?
+    } else {
+        Dropped::default()
+    };
+    let root = root(reader, &plan, &dropped).ok_or(LayoutError::Empty)?;
     let mut end = page_up(arena::LOG + (plan.streams.len() * size_of::<Stream>()) as u64);
     let mut places: BTreeMap<StreamId, (u64, u64)> = BTreeMap::new();
     for (stream, measured) in &plan.streams {
@@ -253,8 +434,12 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
             offset += bytes.len() as u64;
         }
     }
-    let ended_early = write_streams(reader, &plan, &mut places, &session, end)?;
-    let cut_streams = write_table(&plan, &places, &ended_early, &session).map_err(memory)?;
+    let last = write_streams(reader, &plan, &dropped, &mut places, &session, end)?;
+    let ends = Ends {
+        dropped: &dropped,
+        last: &last,
+    };
+    let cut_streams = write_table(&plan, &places, &ends, &session).map_err(memory)?;
     for (index, _) in plan.orders.values() {
         session
             .group(*index as usize)
@@ -269,20 +454,54 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
         longest_pause_ns: plan.longest_pause_ns,
         cut_streams,
         unknown_outputs: plan.unknown_outputs,
+        dropped: if dropped.seen { dropped.events } else { 0 },
     })
+}
+
+/// The first task of the first process; `None` when a cut trace lacks its beginning.
+fn root(reader: &Reader, plan: &Plan, dropped: &Dropped) -> Option<StreamId> {
+    let first = reader.meta().root_process;
+    let root = *plan.streams.keys().find(|stream| stream.process == first)?;
+    // Threads of its process have logs as well. The first task that ever was has the number 1.
+    let starts = plan.streams[&root].bytes != 0 && dropped.from.get(&root) != Some(&0);
+    (!reader.is_cut() || (root.task == 1 && starts)).then_some(root)
+}
+
+/// How streams end.
+struct Ends<'a> {
+    dropped: &'a Dropped,
+    /// Group and order of the last event of each.
+    last: &'a HashMap<StreamId, (u32, u64)>,
+}
+
+impl Ends<'_> {
+    /// Did others of its group go on behind a stream's last event?
+    fn others_went_on(&self, plan: &Plan, id: &StreamId) -> bool {
+        let Some((group, order)) = self.last.get(id) else {
+            return false;
+        };
+        let orders = plan.orders.get(group).map(|(_, orders)| orders);
+        orders.is_some_and(|orders| {
+            plan.merged.contains(group) || orders.last().is_some_and(|last| last > order)
+        })
+    }
 }
 
 fn write_table(
     plan: &Plan,
     places: &BTreeMap<StreamId, (u64, u64)>,
-    ended_early: &BTreeSet<StreamId>,
+    ends: &Ends,
     session: &Session,
 ) -> io::Result<u64> {
     let mut table = Vec::new();
     let mut cut = 0;
     for (id, measured) in &plan.streams {
         let (offset, written) = places[id];
-        let complete = measured.complete && measured.cut_at.is_none() && !ended_early.contains(id);
+        let dropped = ends.dropped.from.contains_key(id);
+        let complete = measured.complete && measured.cut_at.is_none() && !dropped;
+        // One that was killed need not have come to its next call.
+        let marks_robust = complete && measured.killed_by != 0 && !plan.ended.contains(&id.process);
+        let runs_on = !complete && ends.others_went_on(plan, id);
         cut += u64::from(!complete);
         for word in [id.process, id.task] {
             table.extend_from_slice(&word.to_le_bytes());
@@ -290,7 +509,12 @@ fn write_table(
         for word in [offset, written - offset] {
             table.extend_from_slice(&word.to_le_bytes());
         }
-        for word in [u32::from(complete), measured.killed_by] {
+        for word in [
+            u32::from(complete),
+            measured.killed_by,
+            u32::from(runs_on),
+            u32::from(marks_robust),
+        ] {
             table.extend_from_slice(&word.to_le_bytes());
         }
     }
@@ -301,19 +525,21 @@ fn write_table(
     Ok(cut)
 }
 
-const _: () = assert!(size_of::<Stream>() == 32);
+const _: () = assert!(size_of::<Stream>() == 40);
 
+/// Writes the events that are replayed; returns group and order of each stream's last one.
 fn write_streams(
     reader: &mut Reader,
     plan: &Plan,
+    dropped: &Dropped,
     places: &mut BTreeMap<StreamId, (u64, u64)>,
     session: &Session,
     end: u64,
-) -> Result<BTreeSet<StreamId>, LayoutError> {
+) -> Result<HashMap<StreamId, (u32, u64)>, LayoutError> {
     const BUFFER_MAX: usize = 1 << 20;
     let mut buffers: HashMap<StreamId, Vec<u8>> = HashMap::new();
     let mut trouble = None;
-    let mut ended_early = BTreeSet::new();
+    let mut last = HashMap::new();
     reader.for_each(&mut |item| {
         let Item::Event { stream, seq, event } = item else {
             return ControlFlow::Continue(());
@@ -321,14 +547,12 @@ fn write_streams(
         let Some(measured) = plan.streams.get(&stream) else {
             return ControlFlow::Continue(());
         };
-        if measured.cut_at.is_some_and(|cut| seq >= cut) {
+        let ends_at = [measured.cut_at, dropped.from.get(&stream).copied()];
+        if ends_at.into_iter().flatten().any(|end| seq >= end) {
             return ControlFlow::Continue(());
         }
-        if beyond_whole_order(plan, &event.header) {
-            ended_early.insert(stream);
-        }
-        if ended_early.contains(&stream) {
-            return ControlFlow::Continue(());
+        if has_order(&event.header) {
+            last.insert(stream, (event.header.group, event.header.order));
         }
         let buffer = buffers.entry(stream).or_default();
         encode(plan, &event, buffer);
@@ -347,14 +571,16 @@ fn write_streams(
     }
     match trouble {
         Some(error) => Err(LayoutError::Memory(error, end)),
-        None => Ok(ended_early),
+        None => Ok(last),
     }
 }
 
-/// Is this event behind a hole in its group's order?
-fn beyond_whole_order(plan: &Plan, header: &Header) -> bool {
+/// Is this event behind a hole in its group's order, or among the writes to the run's output?
+fn beyond(plan: &Plan, header: &Header) -> bool {
+    let behind = |numbers: &[u64], number| numbers.last().is_none_or(|last| number > *last);
     let orders = plan.orders.get(&header.group).filter(|_| has_order(header));
-    orders.is_some_and(|(_, orders)| orders.last().is_none_or(|last| header.order > *last))
+    orders.is_some_and(|(_, orders)| behind(orders, header.order))
+        || ticket(header).is_some_and(|ticket| behind(&plan.tickets, ticket))
 }
 
 fn flush(

@@ -233,8 +233,12 @@ fn judge(reader: &Reader, layout: &Layout, hung: bool) -> Outcome {
             "its end is missing: the recorder died, or the file was cut".to_owned(),
         ),
         Some(_) if layout.unknown_outputs != 0 => Outcome::Incomplete(format!(
-            "{} task(s) were killed while they wrote to the run's output, and how much of that got out is unknown",
+            "{} task(s) were killed or left while they wrote to the run's output, and how much of that got out is unknown",
             layout.unknown_outputs
+        )),
+        Some(_) if layout.dropped != 0 => Outcome::Incomplete(format!(
+            "the recording ended while the run went on, and {} events depend on some that it lacks",
+            layout.dropped
         )),
         Some(end) if !end.complete => Outcome::Incomplete(end.reasons.join("; ")),
         Some(_) => Outcome::Faithful,

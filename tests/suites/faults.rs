@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +16,7 @@ use reenact_tests::{
     build, guest, need, program, record_binary, replay_binary, rounds, script, until, Ending,
     Finished, Net, Random, Recording, Running, Subject,
 };
-use reenact_trace::{rewrite, Event, Reader};
+use reenact_trace::{rewrite, Event, Item, Reader, StreamId, Writer};
 
 const REPRODUCED: Option<i32> = Some(0);
 const DIVERGED: Option<i32> = Some(3);
@@ -402,6 +403,94 @@ fn a_killed_recorder_leaves_the_program_alone() {
             replayed.error_text()
         );
         assert!(is_prefix(&recording, &replayed));
+    }
+}
+
+#[test]
+fn threads_whose_recorder_was_killed_replay_to_that_point() {
+    let mut random = Random::from_environment();
+    let mut replayable = 0;
+    for round in 0..rounds(40).max(6) {
+        let guest = build("hand_round");
+        let path = guest.binary.to_str().expect("a UTF-8 path");
+        let recorder = program(&[path, "1200"]).start_recording();
+        thread::sleep(Duration::from_millis(300 + random.below(700)));
+        recorder.running.kill(libc::SIGKILL);
+        let recording = recorder.finish();
+        assert!(
+            recording.stdout().ends_with("EXIT-SUCCESS\n"),
+            "it went on to its end: {}",
+            recording.stdout()
+        );
+        if Reader::open(recording.trace()).is_err() {
+            continue;
+        }
+        let replayed = recording.replay_with(&["--quiet"], recording.trace());
+        if replayed.code() != INCOMPLETE || !is_prefix(&recording, &replayed) {
+            recording.fail(
+                &format!("round {round}: {}", replayed.ending),
+                Some(&replayed),
+            );
+        }
+        replayable += u32::from(!replayed.stdout.is_empty());
+    }
+    assert!(replayable > 0, "none had anything to replay");
+}
+
+/// The trace of threads, without an end and without the events that are not `kept`.
+fn replay_kept(kept: impl Fn(StreamId, u64) -> bool) -> (Recording, Finished) {
+    let guest = build("hand_round");
+    let path = guest.binary.to_str().expect("a UTF-8 path");
+    let recording = program(&[path, "300"]).record();
+    assert_eq!(recording.recorded.ending, Ending::Exit(0));
+    let copy = recording.folder("altered").join("trace.zst");
+    let mut reader = Reader::open(recording.trace()).expect("the trace");
+    let mut writer = Writer::create(&copy, reader.meta()).expect("a copy");
+    for number in reader.contents() {
+        let file = reader.file(number).expect("a content");
+        let mut at = 0;
+        while at < file.size {
+            let bytes = reader.read_content(&file, at, 1 << 20).expect("its bytes");
+            writer.content_bytes(number, at, &bytes).expect("a copy");
+            at += bytes.len() as u64;
+        }
+        writer.content_end(number, file.size).expect("a copy");
+    }
+    let take = &mut |item| {
+        if let Item::Event { stream, seq, event } = item {
+            if kept(stream, seq) {
+                writer.event(stream, event).expect("a copy");
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    reader.for_each(take).expect("every event");
+    writer.flush().expect("a copy");
+    drop(writer);
+    let replayed = recording.replay_with(&["--quiet"], &copy);
+    (recording, replayed)
+}
+
+#[test]
+fn a_trace_that_lacks_its_beginning_replays_nothing() {
+    // Other threads of the first process are not its first.
+    let (_, replayed) = replay_kept(|stream, _| stream.task != 1);
+    let said = replayed.error_text();
+    assert_eq!(replayed.code(), INCOMPLETE, "{said}");
+    assert!(said.contains("cut before the first process"), "{said}");
+    assert!(replayed.stdout.is_empty());
+}
+
+#[test]
+fn a_trace_that_lacks_events_of_a_thread_replays_to_the_first_of_them() {
+    for events in [0, 1, 200] {
+        let (recording, replayed) = replay_kept(|stream, seq| stream.task != 3 || seq < events);
+        if replayed.code() != INCOMPLETE || !is_prefix(&recording, &replayed) {
+            recording.fail(
+                &format!("{events} events of a thread: {}", replayed.ending),
+                Some(&replayed),
+            );
+        }
     }
 }
 

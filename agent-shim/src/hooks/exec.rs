@@ -13,7 +13,7 @@ use reenact_abi::BOOT_ENV;
 
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem;
-use crate::hooks::{files, tasks};
+use crate::hooks::{files, locks, tasks};
 use crate::intercept::net;
 use crate::loader;
 use crate::loader::program::{self, Format, SCRIPT_DEPTH_MAX};
@@ -67,7 +67,12 @@ enum Plan {
 pub fn record(cx: &mut Cx) -> Flow {
     let wanted = wanted(cx);
     let mut name = Text::<4200>::new();
-    match plan(cx.task, &wanted, &mut name) {
+    let plan = plan(cx.task, &wanted, &mut name);
+    if plan.is_ok() {
+        // As good as done: what can still fail is what the kernel finds too large.
+        locks::end_process(cx.task, &mut locks::stored);
+    }
+    match plan {
         Err(errno) => Flow::Return(errno.ret()),
         Ok(Plan::Load(fd)) => {
             let ret = launch(cx.task, &wanted, fd, name.as_bytes());

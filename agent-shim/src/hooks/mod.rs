@@ -11,6 +11,7 @@ pub mod clocks;
 pub mod contents;
 pub mod exec;
 pub mod files;
+pub mod locks;
 pub mod memory;
 pub mod objects;
 pub mod output;
@@ -40,9 +41,9 @@ pub fn record(cx: &mut Cx) -> Flow {
         | Hook::RobustList
         | Hook::ArchPrctl
         | Hook::Prctl
-        | Hook::Futex
         | Hook::FutexWaitv
         | Hook::Seccomp => tasks::record(cx),
+        Hook::Futex => locks::record(cx),
         Hook::RtSigaction
         | Hook::RtSigprocmask
         | Hook::RtSigreturn

@@ -13,6 +13,7 @@ use reenact_abi::syscalls::Hook;
 use crate::arch::{self, frame::UContext};
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem;
+use crate::hooks::locks;
 use crate::intercept::{net, patch, trap};
 use crate::log;
 use crate::nr;
@@ -501,6 +502,7 @@ fn first_steps(task: &mut Task, child: &Child) {
         replay::take_turn(task, &header);
         log::consume(task, &header, |_, _| {});
         task.tid = header.ret as u32;
+        replay::at_end(task);
     }
     if child.set_tid != 0 {
         let _ = guest_mem::put(child.set_tid, task.tid);
@@ -531,9 +533,38 @@ pub fn register(task: &mut Task) {
 
 /// Puts the slot on (or takes it from) the kernel's list of what to mark when the task dies.
 pub fn robust_list(task: &mut Task, on: bool) {
-    let head = if on { &raw const task.robust as u64 } else { 0 };
+    let head = match (on, chain(task)) {
+        (false, _) => 0,
+        (true, false) => &raw const task.robust as u64,
+        (true, true) => &raw const task.robust_chained as u64,
+    };
     // SAFETY: the kernel reads the list when the task ends; it lies in the task's own block.
     unsafe { sys::call(nr::SET_ROBUST_LIST, [head, 24]) };
+}
+
+/// Lets the list that the kernel walks go on with the target's own: it marks the target's mutexes
+/// should a signal kill the process. Both share one distance from entry to futex word, which is the
+/// target's choice; false where the slot has no room at that distance.
+fn chain(task: &mut Task) -> bool {
+    let list = task.robust_list;
+    if list == 0 || !task.recording() {
+        return false;
+    }
+    let Ok(offset) = guest_mem::get::<i64>(list + 8) else {
+        return false;
+    };
+    let mine = task.my_slot();
+    let room = core::mem::size_of_val(&mine.chain) as i64;
+    if offset % 4 != 0 || !(4..=4 + room - 8).contains(&offset.wrapping_neg()) {
+        return false;
+    }
+    let entry = (mine.owner.as_ptr() as u64).wrapping_sub(offset as u64);
+    // SAFETY: within `chain`, which only this task and the kernel use; it need not be aligned.
+    unsafe { (entry as *mut u64).write_unaligned(list) };
+    task.robust_chained.first = entry;
+    task.robust_chained.futex_offset = offset;
+    task.robust_chained.pending = 0;
+    true
 }
 
 /// Does the call suspend its caller while the child runs on the caller's memory?
@@ -620,7 +651,13 @@ pub fn record(cx: &mut Cx) -> Flow {
                 return Flow::Return(Errno::EINVAL.ret());
             }
             cx.task.robust_list = args[0];
+            robust_list(cx.task, true);
             Flow::Return(0)
+        }
+        Hook::RobustList if args[0] == 0 || args[0] == u64::from(cx.task.tid) => {
+            let wrote = guest_mem::put(args[2], 24u64)
+                .and_then(|()| guest_mem::put(args[1], cx.task.robust_list));
+            Flow::Return(wrote.map_or_else(Errno::ret, |()| 0))
         }
         Hook::ArchPrctl if args[0] == ARCH_SET_CPUID => Flow::Return(Errno(19).ret()),
         Hook::Prctl => match args[0] {
@@ -663,7 +700,18 @@ pub fn leaves_process(cx: &Cx) -> bool {
 fn end(cx: &mut Cx) -> Flow {
     let code = cx.call.args[0] as i32;
     let clear = cx.task.clear_child_tid;
+    let whole = leaves_process(cx);
     record::complete(cx.task, 0);
+    if whole {
+        locks::end_process(cx.task, &mut |task, word| outputs::bytes(task, word, 4));
+    } else {
+        locks::end_task(cx.task);
+    }
+    if cx.task.robust_list != 0 {
+        // The kernel need not look again.
+        cx.task.robust_list = 0;
+        robust_list(cx.task, true);
+    }
     if cx.row.hook == Hook::Exit && clear != 0 {
         // The kernel would clear it at an unforeseeable moment; we do it within the turn.
         if guest_mem::put(clear, 0u32).is_ok() {
@@ -671,7 +719,6 @@ fn end(cx: &mut Cx) -> Flow {
         }
     }
     ring::finish(cx.task);
-    let whole = leaves_process(cx);
     if whole {
         checksum::record(cx.task);
     }

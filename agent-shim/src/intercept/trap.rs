@@ -173,7 +173,7 @@ extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut UContext
 /// Steps and traps that serve to stop a task, or to find its stop again.
 fn stopped(task: &mut Task, info: &SigInfo, context: &mut UContext) -> bool {
     if task.recording() {
-        info.code() == TRAP_TRACE && preempt::step(task, context)
+        matches!(info.code(), TRAP_BRKPT | TRAP_TRACE) && preempt::step(task, context)
     } else {
         matches!(info.code(), TRAP_BRKPT | TRAP_TRACE | SI_KERNEL)
             && preempt::trapped(task, context)

@@ -657,5 +657,6 @@ fn replay_entry(task: &mut Task, header: &Header) -> ! {
     // The program's file is none of replay's business: /proc/PID/exe stays what it is.
     tell_shape(&shape, u32::MAX);
     tell_name(&name);
+    replay::at_end(task);
     enter(task, header.rsp, header.rip, None)
 }

@@ -252,6 +252,9 @@ pub struct Slot {
     /// The task's thread id in its own pid namespace; on the task's robust list, so that the kernel
     /// sets FUTEX_OWNER_DIED here however the task ends.
     pub owner: AtomicU32,
+    /// Recording: somewhere in here, at the distance from `owner` that the target's own robust list
+    /// has between an entry and its futex word, lies the entry that leads the kernel to that list.
+    pub chain: [u32; 16],
     /// Recording-wide numbers, from 1.
     pub process: u32,
     pub task: u32,
@@ -379,6 +382,11 @@ pub struct Stream {
     pub complete: u32,
     /// Signal that killed the task without an event of its own, or 0.
     pub killed_by: u32,
+    /// 1: it was cut, and others of its group went on: the recorded task came to its next call, and
+    /// they see what it stored until there.
+    pub runs_on: u32,
+    /// 1: a signal killed it with its whole process, so that the kernel marked its robust mutexes.
+    pub marks_robust: u32,
 }
 
 /// Launch parameters, passed over `execve` as the value of [`crate::BOOT_ENV`]:

@@ -46,6 +46,8 @@ pub enum Kind {
     Checksum = 14,
     /// The following program runs unrecorded: `args[0]` the reason, path as a data part.
     Unrecorded = 15,
+    /// The next call has already changed memory, although it is still to wait: outputs as parts.
+    Stored = 16,
     /// Reserved kinds; readers skip what they do not know.
     Plan = 32,
     Step = 33,
@@ -76,6 +78,7 @@ impl Kind {
         Kind::Endpoint,
         Kind::Checksum,
         Kind::Unrecorded,
+        Kind::Stored,
         Kind::Plan,
         Kind::Step,
         Kind::FaultIntent,
@@ -109,6 +112,7 @@ impl Kind {
             Kind::Endpoint => "endpoint",
             Kind::Checksum => "checksum",
             Kind::Unrecorded => "unrecorded",
+            Kind::Stored => "stored",
             Kind::Plan => "plan",
             Kind::Step => "step",
             Kind::FaultIntent => "fault-intent",
@@ -126,7 +130,7 @@ impl Kind {
 pub mod flags {
     /// Another part of this event follows.
     pub const MORE: u8 = 1;
-    /// The task died inside this call: `ret` means nothing.
+    /// The task died inside this call, or was there when the recording ended: `ret` means nothing.
     pub const UNFINISHED: u8 = 2;
     /// The call wrote to the run's standard output; `Header::ticket` orders such writes.
     pub const STDOUT: u8 = 4;
