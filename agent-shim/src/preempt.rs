@@ -686,7 +686,7 @@ fn window(code: &[u8], rip: u64) -> Option<usize> {
     (!jumped_into(rip, &inside)).then_some(len)
 }
 
-/// Does anything that looks like a jump nearby lead into that range?
+/// Does a jump nearby lead into that range?
 fn jumped_into(rip: u64, inside: &core::ops::Range<u64>) -> bool {
     const NEAR: u64 = 2048;
     if inside.is_empty() {
@@ -701,25 +701,21 @@ fn jumped_into(rip: u64, inside: &core::ops::Range<u64>) -> bool {
         from = rip & !4095;
         got = guest_mem::read(from, &mut code);
     }
-    for at in 0..got.saturating_sub(6) {
-        let behind = from + at as u64;
-        let near = |len: u64, distance: i64| behind.wrapping_add(len).wrapping_add(distance as u64);
-        let long = |at: usize| {
-            i64::from(i32::from_le_bytes([
-                code[at],
-                code[at + 1],
-                code[at + 2],
-                code[at + 3],
-            ]))
-        };
-        let target = match (code[at], code[at + 1]) {
-            (0xeb | 0x70..=0x7f, distance) => near(2, i64::from(distance as i8)),
-            (0xe9, _) => near(5, long(at + 1)),
-            (0x0f, 0x80..=0x8f) => near(6, long(at + 2)),
-            _ => continue,
-        };
-        if inside.contains(&target) {
-            return true;
+    // Walks that begin at several places fall into step with the code soon; what lies behind the
+    // instruction is walked from there.
+    let here = (rip - from) as usize;
+    for start in [0, 1, 2, 3, here] {
+        let mut at = start;
+        while let Some(next) = code.get(at..got.min(at + 16)).and_then(decode::decode) {
+            let behind = from + (at + next.len) as u64;
+            let target = branch(&next, &code[at..at + next.len], behind);
+            if target.is_some_and(|target| inside.contains(&target)) {
+                return true;
+            }
+            at += next.len;
+            if start != here && at >= here {
+                break;
+            }
         }
     }
     false
