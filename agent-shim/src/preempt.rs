@@ -25,13 +25,13 @@ use crate::task::{mm, Task};
 use crate::{checksum, divergence, log, nr, record, replay, ring, signals, turns};
 
 /// Instructions stepped through before a stop, at least and at most.
-const STEPS_MIN: u32 = 600;
-const STEPS_MAX: u32 = 4096;
+const STEPS_MIN: u32 = 1500;
+const STEPS_MAX: u32 = 6000;
 /// Words of memory written down: those that changed, and some of the others touched last.
 pub const WORDS: usize = 80;
 const UNCHANGED_MAX: usize = 8;
 /// Words watched while stepping.
-const WATCHED: usize = 256;
+const WATCHED: usize = 384;
 /// The trap flag.
 pub const TRAP_FLAG: u64 = 0x100;
 /// Bytes of code that a window may span, with all its instructions.
