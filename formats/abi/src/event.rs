@@ -34,7 +34,7 @@ pub enum Kind {
     Exit = 9,
     /// Two groups became one: `args[0]` the group given up, `args[1]` its order there.
     Merge = 10,
-    /// A task was stopped between calls.
+    /// A task was stopped between calls, at `rip`: `args` and data parts are its state, see FORMAT.md.
     Preempt = 11,
     /// Events are missing here: `args[0]` the reason, see [`Gap`].
     Gap = 12,
