@@ -27,6 +27,9 @@ use crate::{checksum, divergence, log, nr, record, replay, ring, signals, turns}
 /// Instructions stepped through before a stop, at least and at most.
 const STEPS_MIN: u32 = 1500;
 const STEPS_MAX: u32 = 6000;
+/// A loop as short as this, in bytes, that has changed no memory in so many steps does nothing else.
+const TIGHT: u64 = 256;
+const STEPS_TIGHT: u32 = 200;
 /// Words of memory written down: those that changed, and some of the others touched last.
 pub const WORDS: usize = 80;
 const UNCHANGED_MAX: usize = 8;
@@ -51,6 +54,8 @@ pub struct Stepping {
     /// What the words held when the registers were last as at first, and whether they are again.
     passed: u64,
     spins: bool,
+    lowest: u64,
+    highest: u64,
 }
 
 /// Replay: the stop that is to be found.
@@ -79,9 +84,20 @@ pub static mut STEPPING: Stepping = Stepping {
     first_rip: 0,
     passed: 0,
     spins: false,
+    lowest: u64::MAX,
+    highest: 0,
 };
 
 impl Stepping {
+    /// A short loop that changes nothing but registers: it may wait for memory, with a counter.
+    fn is_tight(&self) -> bool {
+        self.steps.is_multiple_of(STEPS_TIGHT)
+            && self.highest - self.lowest < TIGHT
+            && self.words[..self.at.min(WATCHED)]
+                .iter()
+                .all(|[at, before]| guest_mem::get(*at) == Ok(*before))
+    }
+
     /// The words that tell this state from others, and what they hold: those that changed while
     /// stepping, and a few others; of each the last touched first.
     fn telling_words(&self, into: &mut [[u64; 2]; WORDS]) -> usize {
@@ -186,6 +202,8 @@ pub fn begin(task: &mut Task, context: &mut UContext) {
         first_rip: context.regs.rip,
         passed: 0,
         spins: false,
+        lowest: u64::MAX,
+        highest: 0,
     };
     task.stepped = true;
     context.regs.eflags |= TRAP_FLAG;
@@ -245,7 +263,10 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
         cancel(context);
         return true;
     }
-    if stepping.steps >= STEPS_MIN && !next.repeated {
+    stepping.lowest = stepping.lowest.min(rip);
+    stepping.highest = stepping.highest.max(rip);
+    let enough = stepping.spins || stepping.steps >= STEPS_MIN || stepping.is_tight();
+    if enough && !next.repeated {
         let patchable = window(&code[..got], rip).is_some() && patch::reach(rip).is_some();
         if patchable || stepping.steps > STEPS_MAX / 2 {
             cancel(context);
