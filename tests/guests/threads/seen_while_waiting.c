@@ -96,8 +96,8 @@ int main(void) {
     read_all(pipes[3][0], (char *)text, 1);
 
     thread = start(polls, NULL);
-    write_all(pipes[2][1], "x", 1);
     fds[1].events = POLLPRI;
+    write_all(pipes[2][1], "x", 1);
     look("poll", fds, sizeof fds);
     CHECK(pthread_join(thread, NULL) == 0);
 
