@@ -40,6 +40,7 @@ pub fn map_ring(task: &mut Task) -> sys::Result<()> {
         }
     }
     task.head = task.my_slot().head.load(Ordering::Acquire);
+    task.woken = task.head;
     Ok(())
 }
 
@@ -238,7 +239,9 @@ pub fn finish(task: &mut Task) {
     publish(task);
     task.events += 1;
     let mine = slot(task.slot);
-    if task.head - mine.tail.load(Ordering::Relaxed) > RING_SIZE / 2 {
+    let behind = task.head - mine.tail.load(Ordering::Relaxed) > RING_SIZE / 2;
+    if behind && task.head - task.woken > RING_SIZE / 8 {
+        task.woken = task.head;
         wake_recorder();
     }
 }

@@ -65,6 +65,8 @@ pub struct Task {
     /// Recording: bytes written to the ring, where the last record begins, and what was published.
     pub head: u64,
     pub last_record: u64,
+    /// Where the ring stood when the recorder was last asked to drain.
+    pub woken: u64,
     /// Recording: the task was stepped at some time.
     pub stepped: bool,
     /// The target's stack pointer when the task was last in its own code.

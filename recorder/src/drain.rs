@@ -43,6 +43,10 @@ pub struct Totals {
 pub struct Drain<'a> {
     session: &'a Session,
     live: BTreeMap<usize, Live>,
+    /// Slots that were in use when all were last looked at, and how many tasks there had been then:
+    /// a slot comes into use before its task is counted.
+    used: Vec<usize>,
+    counted: u32,
     pub totals: Totals,
 }
 
@@ -51,6 +55,8 @@ impl<'a> Drain<'a> {
         Drain {
             session,
             live: BTreeMap::new(),
+            used: Vec::new(),
+            counted: 0,
             totals: Totals::default(),
         }
     }
@@ -58,7 +64,9 @@ impl<'a> Drain<'a> {
     /// Takes everything that is there. Returns whether anything was.
     pub fn pass(&mut self, writer: &mut Writer) -> Result<bool, WriteError> {
         let mut any = false;
-        for index in 0..SLOTS_MAX {
+        self.look_for_tasks();
+        for at in 0..self.used.len() {
+            let index = self.used[at];
             let session = self.session;
             let entry = session.slot(index);
             let state = entry.state.load(Ordering::Acquire);
@@ -76,6 +84,19 @@ impl<'a> Drain<'a> {
             }
         }
         Ok(any)
+    }
+
+    /// Looks at all slots, if there are new tasks: there are thousands, and a pass is short.
+    fn look_for_tasks(&mut self) {
+        let counted = self.session.header().next_task.load(Ordering::SeqCst);
+        if counted == self.counted {
+            return;
+        }
+        let session = self.session;
+        let in_use =
+            |index: &usize| session.slot(*index).state.load(Ordering::Acquire) != slot::FREE;
+        self.used = (0..SLOTS_MAX).filter(in_use).collect();
+        self.counted = counted;
     }
 
     /// A task that stays in FOREIGN has become a program that we do not record.
@@ -393,8 +414,10 @@ fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), Write
     let bytes = &record[PART_SIZE..];
     let carried = bytes.get(..len as usize);
     match (Role::from_u8(record[6]), carried) {
-        (Some(Role::ContentBytes), Some(bytes)) => writer.content_bytes(content, addr, bytes)?,
-        (Some(Role::ContentEnd), _) => writer.content_end(content, addr)?,
+        (Some(Role::ContentBytes), Some(bytes)) => {
+            store(live, writer.content_bytes(content, addr, bytes))?;
+        }
+        (Some(Role::ContentEnd), _) => store(live, writer.content_end(content, addr))?,
         (Some(role), carried) if role.is_reference() || carried.is_some() => {
             let bytes = match carried {
                 Some(bytes) if !role.is_reference() => bytes.to_vec(),
@@ -412,6 +435,17 @@ fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), Write
         _ => live.broken = true,
     }
     Ok(())
+}
+
+/// A content that cannot be is the target's scribbling, like an event that cannot be.
+fn store(live: &mut Live, stored: Result<(), WriteError>) -> Result<(), WriteError> {
+    match stored {
+        Err(WriteError::BadContent { .. }) => {
+            live.broken = true;
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// Joins what the shim split because a record is small.
