@@ -81,16 +81,23 @@ fn on_stack(task: &Task, call: &Transfer, need: Need) -> i64 {
     call.within(task, Memory::new(room.0.as_mut_ptr() as u64, need))
 }
 
+/// What is mapped for one call stays for the next up to this size: servers read into the same large
+/// buffer again and again.
+const KEPT: u64 = 1 << 20;
+
 #[inline(never)]
-fn mapped(task: &Task, call: &Transfer, need: Need) -> i64 {
+fn mapped(task: &mut Task, call: &Transfer, need: Need) -> i64 {
     let at = map::SCRATCH + u64::from(task.index) * map::SCRATCH_STRIDE;
-    let len = need.bytes().next_multiple_of(PAGE);
+    let len = need.bytes().next_multiple_of(PAGE).max(KEPT);
+    if len <= task.scratch {
+        return call.within(task, Memory::new(at, need));
+    }
     let flags =
         sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
     // SAFETY: NOREPLACE never touches an existing mapping.
     let mut made = unsafe { sys::mmap(at, len, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0) };
     if made == Err(Errno::EEXIST) {
-        // A vfork child that was killed in a call left it behind.
+        // Too small for this call, or left behind by a task that is gone.
         // SAFETY: the range is this task's own, which is in no other call.
         made = unsafe {
             let _ = sys::munmap(at, map::SCRATCH_STRIDE);
@@ -101,9 +108,14 @@ fn mapped(task: &Task, call: &Transfer, need: Need) -> i64 {
         Ok(made) if made == at => call.within(task, Memory::new(at, need)),
         _ => record::wait(task, call.nr, call.args),
     };
-    if let Ok(made) = made {
-        // SAFETY: mapped above, and the call is over.
-        let _ = unsafe { sys::munmap(made, len) };
+    task.scratch = 0;
+    match made {
+        Ok(made) if made == at && len == KEPT => task.scratch = KEPT,
+        Ok(made) => {
+            // SAFETY: mapped above, and the call is over.
+            let _ = unsafe { sys::munmap(made, len) };
+        }
+        Err(_) => {}
     }
     ret
 }

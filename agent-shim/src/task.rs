@@ -69,6 +69,8 @@ pub struct Task {
     pub woken: u64,
     /// Recording: the task was stepped at some time.
     pub stepped: bool,
+    /// Recording: bytes mapped to stand in for the target's memory during calls.
+    pub scratch: u64,
     /// The target's stack pointer when the task was last in its own code.
     pub rsp: u64,
     /// Replay: the task's log, the position in it, and the part of it that is mapped.

@@ -433,6 +433,7 @@ fn begin_child(cx: &mut Cx, child: &Child) {
     task.clear_child_tid = child.clear_tid;
     task.robust_list = 0;
     task.timer = 0;
+    task.scratch = 0;
     task.events = 0;
     task.pending.store(0, Ordering::Relaxed);
     task.turn = (0, 0);
