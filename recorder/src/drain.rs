@@ -145,8 +145,11 @@ impl<'a> Drain<'a> {
         if entry.waiting.load(Ordering::SeqCst) != 0 {
             wake(&entry.waiting);
         }
-        let taken = consume(live, writer, &mut self.totals)?;
-        live.pending.drain(..taken);
+        // Out of the stream while its records are read, so that they need not be copied.
+        let mut pending = std::mem::take(&mut live.pending);
+        let taken = consume(live, &pending, writer, &mut self.totals)?;
+        pending.drain(..taken);
+        live.pending = pending;
         Ok(true)
     }
 
@@ -369,10 +372,15 @@ const _: () = assert!(
 );
 
 /// Takes whole records from the front of what is pending; returns the bytes taken.
-fn consume(live: &mut Live, writer: &mut Writer, totals: &mut Totals) -> Result<usize, WriteError> {
+fn consume(
+    live: &mut Live,
+    pending: &[u8],
+    writer: &mut Writer,
+    totals: &mut Totals,
+) -> Result<usize, WriteError> {
     let mut at = 0;
     while !live.broken {
-        let rest = &live.pending[at..];
+        let rest = &pending[at..];
         if rest.len() < 8 {
             break;
         }
@@ -390,13 +398,13 @@ fn consume(live: &mut Live, writer: &mut Writer, totals: &mut Totals) -> Result<
         if rest.len() < size {
             break;
         }
-        let record = rest[..size].to_vec();
+        let record = &rest[..size];
         at += size;
         if is_part {
-            part(live, &record, writer)?;
+            part(live, record, writer)?;
         } else {
             live.open = Some(Event {
-                header: header_of(&record),
+                header: header_of(record),
                 parts: Vec::new(),
             });
         }
@@ -406,7 +414,7 @@ fn consume(live: &mut Live, writer: &mut Writer, totals: &mut Totals) -> Result<
             }
         }
     }
-    Ok(if live.broken { live.pending.len() } else { at })
+    Ok(if live.broken { pending.len() } else { at })
 }
 
 fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), WriteError> {

@@ -1,8 +1,7 @@
 //! Events to columns.
 
-use std::collections::HashMap;
-
 use reenact_abi::event::{flags, Header, Role};
+use rustc_hash::FxHashMap;
 
 use super::{
     is_raw, may_be_words, words_of, Col, Last, LastPart, Running, Site, ARGS, CHUNKED, COLUMNS,
@@ -34,10 +33,10 @@ pub(crate) struct Batch {
     time: Option<(u64, u64)>,
     first: Running,
     running: Running,
-    sites: HashMap<Site, usize>,
+    sites: FxHashMap<Site, usize>,
     last_rip: u64,
     last: Vec<Last>,
-    hashes: HashMap<u64, u64>,
+    hashes: FxHashMap<u64, u64>,
     columns: [Column; COLUMNS],
 }
 
@@ -50,10 +49,10 @@ impl Batch {
             time: None,
             first: Running::default(),
             running: Running::default(),
-            sites: HashMap::new(),
+            sites: FxHashMap::default(),
             last_rip: 0,
             last: Vec::new(),
-            hashes: HashMap::new(),
+            hashes: FxHashMap::default(),
             columns: Default::default(),
         }
     }
