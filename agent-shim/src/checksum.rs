@@ -42,13 +42,10 @@ pub fn record(task: &mut Task) {
     if task.detached {
         return;
     }
-    let Ok(fd) = sys::open(b"/proc/self/maps\0", sys::O_RDONLY | sys::O_CLOEXEC) else {
-        return;
-    };
     let mut entries = [0u8; REGIONS_MAX * ENTRY];
     let (mut count, mut skipped) = (0usize, 0u64);
     let mut budget = BYTES_MAX;
-    lines(fd, |line| {
+    let known = mappings(|line| {
         let Some(mut region) = parse(line) else {
             return;
         };
@@ -75,7 +72,9 @@ pub fn record(task: &mut Task) {
         }
         count += 1;
     });
-    sys::close(fd);
+    if !known {
+        return;
+    }
     let kind = Kind::Checksum as u8;
     let args = [count as u64, skipped, 0, 0, 0, 0];
     record::open(
@@ -208,14 +207,13 @@ const STATE_MAX: u64 = 48 << 20;
 /// Hashes all private writable memory, but for what lies below any task's stack pointer; `None` when
 /// that is too much.
 pub fn memory(task: &Task) -> Option<Memory> {
-    let fd = sys::open(b"/proc/self/maps\0", sys::O_RDONLY | sys::O_CLOEXEC).ok()?;
     let mut found = Memory {
         hash: 0,
         regions: [[0; 2]; REGIONS_MAX],
         count: 0,
     };
     let mut whole = true;
-    lines(fd, |line| {
+    let known = mappings(|line| {
         let Some(region) = parse(line) else {
             return;
         };
@@ -228,8 +226,10 @@ pub fn memory(task: &Task) -> Option<Memory> {
             found.count += 1;
         }
     });
-    sys::close(fd);
-    found.hash = hash_of(&found.regions[..found.count], STATE_MAX).filter(|_| whole)?;
+    if !known || !whole {
+        return None;
+    }
+    found.hash = hash_of(&found.regions[..found.count], STATE_MAX)?;
     Some(found)
 }
 
@@ -251,9 +251,8 @@ pub fn hash_of(regions: &[[u64; 2]], mut budget: u64) -> Option<u64> {
 
 /// How the mapping at an address may be used, as mmap(2) takes it.
 pub fn protection_of(addr: u64) -> Option<u64> {
-    let fd = sys::open(b"/proc/self/maps\0", sys::O_RDONLY | sys::O_CLOEXEC).ok()?;
     let mut found = None;
-    lines(fd, |line| {
+    mappings(|line| {
         let mut fields = line.split(|byte| *byte == b' ');
         let (Some(range), Some(prot)) = (fields.next(), fields.next()) else {
             return;
@@ -272,8 +271,17 @@ pub fn protection_of(addr: u64) -> Option<u64> {
             );
         }
     });
-    sys::close(fd);
     found
+}
+
+/// Calls `each` for every line of /proc/self/maps; false when it cannot be read.
+fn mappings(each: impl FnMut(&[u8])) -> bool {
+    let Ok(fd) = sys::open(b"/proc/self/maps\0", sys::O_RDONLY | sys::O_CLOEXEC) else {
+        return false;
+    };
+    lines(fd, each);
+    sys::close(fd);
+    true
 }
 
 /// Calls `each` for every line of a file.

@@ -75,7 +75,7 @@ pub struct Armed {
     moved_at: u64,
 }
 
-pub static mut STEPPING: Stepping = Stepping {
+static mut STEPPING: Stepping = Stepping {
     active: false,
     steps: 0,
     words: [[0; 2]; WATCHED],

@@ -297,7 +297,8 @@ fn rewrite(code: &mut Code, nr: u64, rip: u64) -> Option<()> {
     PATCHED
         .entry
         .store(arch::patched_entry(), Ordering::Relaxed);
-    let done = store(stub, &image) && store(window.start, &jump);
+    let done = store_protected(stub, &image, PLAIN_CODE)
+        && store_protected(window.start, &jump, PLAIN_CODE);
     if !done {
         code.remember(rip, 0);
     }
@@ -392,7 +393,7 @@ pub fn hide_counters(base: u64, offsets: &[u32]) -> bool {
             base + u64::from(*first),
             base + u64::from(now[together - 1]) + 3,
         );
-        let hidden = while_writable(from, to, || {
+        let hidden = while_writable(from, to, PLAIN_CODE, || {
             now.iter().all(|at| hide_counter(base + u64::from(*at)))
         });
         if !hidden {
@@ -447,29 +448,18 @@ pub fn comparing_code(page: u64, bytes: &[u8; PAGE as usize]) -> bool {
 
 /// Writes code whose pages are to have that protection afterwards.
 pub fn store_protected(at: u64, bytes: &[u8], prot: u64) -> bool {
-    let first = at & !(PAGE - 1);
-    let len = (at + bytes.len() as u64).next_multiple_of(PAGE) - first;
-    // SAFETY: as in `while_writable`.
-    unsafe {
-        if sys::mprotect(first, len, sys::PROT_READ | sys::PROT_WRITE).is_err() {
-            return false;
-        }
-        let left = arch::copy(at, bytes.as_ptr() as u64, bytes.len());
-        sys::mprotect(first, len, prot).is_ok() && left == 0
-    }
-}
-
-/// Writes code.
-fn store(at: u64, bytes: &[u8]) -> bool {
-    while_writable(at, at + bytes.len() as u64, || {
+    while_writable(at, at + bytes.len() as u64, prot, || {
         // SAFETY: code of the target's, or a stub; a fault ends the copy.
         unsafe { arch::copy(at, bytes.as_ptr() as u64, bytes.len()) == 0 }
     })
 }
 
-/// Makes pages of code writable while `change` runs. Nobody can run them then: the caller's group
-/// waits for its turn.
-fn while_writable(from: u64, to: u64, change: impl FnOnce() -> bool) -> bool {
+/// How code lies in memory that may be rewritten.
+const PLAIN_CODE: u64 = sys::PROT_READ | sys::PROT_EXEC;
+
+/// Makes pages of code writable while `change` runs, and gives them the protection `prot` afterwards.
+/// Nobody can run them then: the caller's group waits for its turn.
+fn while_writable(from: u64, to: u64, prot: u64, change: impl FnOnce() -> bool) -> bool {
     let first = from & !(PAGE - 1);
     let len = to.next_multiple_of(PAGE) - first;
     // SAFETY: pages of code that are given back as they were.
@@ -478,7 +468,7 @@ fn while_writable(from: u64, to: u64, change: impl FnOnce() -> bool) -> bool {
             return false;
         }
         let changed = change();
-        sys::mprotect(first, len, sys::PROT_READ | sys::PROT_EXEC).is_ok() && changed
+        sys::mprotect(first, len, prot).is_ok() && changed
     }
 }
 
