@@ -21,6 +21,12 @@ pub fn call(cx: &mut Cx) -> After {
     if session().state.load(Ordering::Relaxed) == state::CLOSED {
         cx.task.detached = true;
     }
+    // Replay compares where the task stands before others run.
+    let input_hash = if cx.task.detached {
+        0
+    } else {
+        inputs::hash(&cx.shape.args, &cx.call.args)
+    };
     turns::make_way(cx.task);
     streams::before(cx);
     let header = Header {
@@ -29,11 +35,7 @@ pub fn call(cx: &mut Cx) -> After {
         args: cx.call.args,
         rip: cx.call.rip,
         rsp: cx.call.rsp,
-        input_hash: if cx.task.detached {
-            0
-        } else {
-            inputs::hash(&cx.shape.args, &cx.call.args)
-        },
+        input_hash,
         ..Header::default()
     };
     ring::begin(cx.task, &header);
