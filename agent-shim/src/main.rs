@@ -22,6 +22,7 @@ mod inputs;
 mod intercept;
 mod loader;
 mod log;
+mod loops;
 mod nr;
 mod outputs;
 mod preempt;
