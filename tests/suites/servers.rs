@@ -44,6 +44,31 @@ redis-cli -p $PR get y; redis-cli -p $PR shutdown nosave; wait $R; cli shutdown 
     );
 }
 
+/// An example is flaky, natively too, so that it may pass or fail, and either is re-enacted.
+fn example(name: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/").to_owned() + name;
+    let recording = program(&[&path]).within(Duration::from_secs(300)).record();
+    if !matches!(recording.recorded.code(), Some(0 | 1)) {
+        recording.fail("the example neither passed nor failed", None);
+    }
+    recording.replay().same_output().replay().same_output();
+}
+
+#[test]
+fn the_flaky_shop() {
+    need("curl", "curl");
+    need("git", "git");
+    need("python3", "python3");
+    example("e2e/e2e-test.sh");
+}
+
+#[test]
+fn the_flaky_redis_replica() {
+    need("redis-server", "redis-server");
+    need("redis-benchmark", "redis-tools");
+    example("redis/redis-test.sh");
+}
+
 #[test]
 fn python_computes_while_a_thread_keeps_time() {
     need("python3", "python3");
