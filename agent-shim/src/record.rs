@@ -4,10 +4,11 @@ use core::sync::atomic::Ordering;
 
 use reenact_abi::arena::state;
 use reenact_abi::event::{flags, Header, Kind, Role};
-use reenact_abi::syscalls::{Blocks, Class};
+use reenact_abi::syscalls::{Arg, Blocks, Class};
 
 use crate::arch::{self, frame::SigInfo, NOT_ENTERED};
 use crate::dispatch::{After, Cx, Flow};
+use crate::guest_mem;
 use crate::intercept::clock;
 use crate::sys::Errno;
 use crate::task::{session, Task};
@@ -45,12 +46,14 @@ pub fn call(cx: &mut Cx) -> After {
         Flow::Return(ret) => {
             complete(cx.task, ret);
             outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &before);
+            note_inputs(cx, ret);
             ring::finish(cx.task);
             hooks::sockets::note(cx, ret);
             streams::wrote(cx, ret);
             ret
         }
         Flow::Completed(ret) => {
+            note_inputs(cx, ret);
             ring::finish(cx.task);
             hooks::objects::note_merge(cx.task);
             streams::wrote(cx, ret);
@@ -74,6 +77,20 @@ pub fn call(cx: &mut Cx) -> After {
     } else {
         After::Deliver
     }
+}
+
+/// Puts into the event what readers of a trace want to see of what the call took: replay needs none
+/// of it, as it has the memory.
+fn note_inputs(cx: &mut Cx, ret: i64) {
+    hooks::output::note_sent(cx, ret);
+    for (index, arg) in cx.shape.args.iter().enumerate() {
+        let at = cx.call.args[index];
+        if *arg == Arg::Path && at != 0 && !cx.task.detached {
+            let len = guest_mem::string_len(at, 4096).unwrap_or(0) as u64;
+            ring::part(cx.task, Role::Input, at, at, len, 0);
+        }
+    }
+    hooks::descriptors::returned(cx);
 }
 
 /// A signal came before the call began.

@@ -13,7 +13,7 @@ use reenact_abi::syscalls::Hook;
 use crate::arch::{self, frame::UContext};
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem;
-use crate::hooks::locks;
+use crate::hooks::{descriptors, locks};
 use crate::intercept::{net, patch, trap};
 use crate::log;
 use crate::nr;
@@ -177,6 +177,9 @@ pub fn record_clone(cx: &mut Cx) -> Flow {
 fn draw(task: &mut Task, request: &Request) -> Option<Child> {
     let thread = request.flags & CLONE_THREAD != 0;
     let claimed = claim_slot()?;
+    if request.flags & CLONE_FILES != 0 && !thread {
+        descriptors::share();
+    }
     let shared = session();
     let process = if thread {
         task.process
