@@ -22,7 +22,7 @@ use crate::intercept::decode::{self, Instruction};
 use crate::intercept::{patch, trap};
 use crate::sys;
 use crate::task::{mm, Task};
-use crate::{checksum, divergence, log, nr, record, replay, ring, signals, turns};
+use crate::{checksum, divergence, log, nr, record, replay, returns, ring, signals, turns};
 
 /// Instructions stepped through before a stop, at least and at most.
 const STEPS_MIN: u32 = 1500;
@@ -675,7 +675,7 @@ fn branch(next: &Instruction, bytes: &[u8], behind: u64) -> Option<u64> {
 }
 
 /// Bytes of the whole instructions at `rip` that a jump would replace, if they can be carried out
-/// elsewhere and nobody jumps into their midst.
+/// elsewhere and nobody jumps into their midst, or returns to what the jump itself covers.
 fn window(code: &[u8], rip: u64) -> Option<usize> {
     const JUMP: usize = 5;
     let mut len = 0;
@@ -704,7 +704,8 @@ fn window(code: &[u8], rip: u64) -> Option<usize> {
         }
     }
     let inside = rip + 1..rip + len as u64;
-    (!jumped_into(rip, &inside)).then_some(len)
+    let covered = rip + 1..rip + JUMP as u64;
+    (!jumped_into(rip, &inside) && !returns::may_lead_to(covered)).then_some(len)
 }
 
 /// Does a jump nearby lead into that range?
