@@ -54,7 +54,7 @@ fn mutexes_and_conditions() -> Vec<usize> {
 fn barriers_and_scopes() -> u64 {
     let barrier = Barrier::new(THREADS);
     let leaders = AtomicUsize::new(0);
-    let mut cells = vec![0u64; THREADS];
+    let mut cells = [0u64; THREADS];
     thread::scope(|scope| {
         for (me, cell) in cells.iter_mut().enumerate() {
             let (barrier, leaders) = (&barrier, &leaders);

@@ -18,6 +18,7 @@ mod place;
 mod programs;
 mod random;
 mod run;
+mod scratch;
 mod subject;
 mod tools;
 mod wall_clock;

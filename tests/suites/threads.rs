@@ -46,15 +46,15 @@ fn alone(binary: &Path) -> Subject {
 }
 
 fn pthreads() -> Subject {
-    alone(&c_program("pthreads.c"))
+    alone(&c_program("pthreads.c")).stopped_at_least(1)
 }
 
 fn go_server_with_clients() -> Subject {
-    alone(&go_program("http.go"))
+    alone(&go_program("http.go")).stopped_at_least(1)
 }
 
 fn goroutines_that_compute() -> Subject {
-    alone(&go_program("goroutines.go"))
+    alone(&go_program("goroutines.go")).stopped_at_least(1)
 }
 
 fn rust_threads() -> Subject {
@@ -63,7 +63,9 @@ fn rust_threads() -> Subject {
 
 fn python_threads() -> Subject {
     need("python3", "python3");
-    program(&["python3", path(&source("threads.py"))]).within(Duration::from_secs(300))
+    program(&["python3", path(&source("threads.py"))])
+        .within(Duration::from_secs(300))
+        .stopped_at_least(1)
 }
 
 /// The server takes a port that the kernel chooses, and says which in a file.
