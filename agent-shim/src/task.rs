@@ -8,9 +8,11 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use reenact_abi::arena::{self, Group, Mode, Net, Session, Slot};
+use reenact_abi::event::TEMPLATES;
 use reenact_abi::map;
 
 use crate::arch::{self, frame::AltStack, frame::SigInfo};
+use crate::ring::Template;
 use crate::sys::{self, SigAction};
 
 pub const SIGNALS: usize = 65;
@@ -83,6 +85,15 @@ pub struct Task {
     pub at: u64,
     pub window: u64,
     pub window_mapped: bool,
+    /// Recording: events that the recorder knows, and that later ones may repeat.
+    pub templates: [Template; TEMPLATES],
+    /// Recording: CLOCK_REALTIME less CLOCK_MONOTONIC, and at which CLOCK_REALTIME that was found.
+    pub offset_ns: u64,
+    pub offset_since_ns: u64,
+    /// Recording: where the ring is mapped, its bytes, and how often the task waited for room in it.
+    pub ring: u64,
+    pub ring_size: u64,
+    pub ring_waits: u32,
     /// Replay: the group and order of the event taken last, while its turn has not been given up.
     pub turn: (u32, u64),
     /// Events recorded or replayed so far.

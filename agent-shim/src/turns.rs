@@ -240,10 +240,10 @@ pub fn merge(task: &Task, other: u32) -> bool {
 /// Recording: the position of the event that happens now.
 pub fn next_order(task: &Task) -> (u32, u64) {
     let group = mine(task);
-    (
-        group.id.load(Ordering::Relaxed),
-        group.order.fetch_add(1, Ordering::Relaxed),
-    )
+    // Only the task that has the turn counts.
+    let order = group.order.load(Ordering::Relaxed);
+    group.order.store(order + 1, Ordering::Relaxed);
+    (group.id.load(Ordering::Relaxed), order)
 }
 
 /// Recording: claims a fresh group.

@@ -123,7 +123,7 @@ pub fn event(header: Header, parts: Vec<EventPart>) -> Event {
     let more = if parts.is_empty() { 0 } else { flags::MORE };
     let header = Header {
         size: HEADER_SIZE as u32,
-        reserved: 0,
+        template: 0,
         flags: header.flags & !flags::MORE | more,
         ..header
     };
