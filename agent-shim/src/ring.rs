@@ -292,6 +292,11 @@ pub struct Template {
     nr: u32,
 }
 
+/// Spreads places in code and on the stack over the templates: 2^64 by the golden ratio.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+const SHIFT: u32 = 64 - TEMPLATES.trailing_zeros();
+const _: () = assert!(TEMPLATES.is_power_of_two());
+
 impl Template {
     pub const NONE: Template = Template {
         rip: 0,
@@ -323,7 +328,7 @@ pub fn whole(
     words: [u64; 2],
 ) {
     let (group, order) = order;
-    let number = (call.rip ^ (call.rip >> 4) ^ (call.rsp >> 4)) as usize % TEMPLATES;
+    let number = ((call.rip ^ call.rsp).wrapping_mul(SPREAD) >> SHIFT) as usize;
     if task.templates[number].is_of(call, group) {
         let at = address(task, task.head);
         // SAFETY: there is room for more than that; the ring is ours until published.

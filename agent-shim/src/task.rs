@@ -12,6 +12,7 @@ use reenact_abi::event::TEMPLATES;
 use reenact_abi::map;
 
 use crate::arch::{self, frame::AltStack, frame::SigInfo};
+use crate::chaos::Dice;
 use crate::ring::Template;
 use crate::sys::{self, SigAction};
 
@@ -73,6 +74,8 @@ pub struct Task {
     pub stepped: bool,
     /// Recording: bytes mapped to stand in for the target's memory during calls.
     pub scratch: u64,
+    /// Recording with chaos: what the task draws from.
+    pub dice: Dice,
     /// The target's stack pointer when the task was last in its own code.
     pub rsp: u64,
     /// Replay: the task's log, the position in it, and the part of it that is mapped.
@@ -122,6 +125,8 @@ pub struct Process {
     pub parked: AtomicU32,
     /// It maps memory that other processes may write: a forked child joins the group.
     pub shares_memory: bool,
+    /// Recording with chaos: it asks epoll for edges, and takes a short transfer for one.
+    pub wants_edges: bool,
 }
 
 /// Room for the shim's own stack and state at the start of each block.

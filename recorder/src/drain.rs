@@ -27,7 +27,7 @@ struct Live {
     /// Bytes that do not make a whole event yet.
     pending: Vec<u8>,
     /// Events that later ones repeat, with the address of their part.
-    templates: [Option<(Header, u64)>; TEMPLATES],
+    templates: Box<[Option<(Header, u64)>]>,
     /// A large event whose parts are still coming.
     open: Option<Event>,
     /// Kind and result of the last event.
@@ -416,6 +416,9 @@ enum Front {
 
 /// Notes an event that later ones repeat.
 fn keep_template(live: &mut Live, header: &Header, parts: &[PartRef<'_>]) {
+    if live.templates.is_empty() {
+        live.templates = vec![None; TEMPLATES].into();
+    }
     let place = live.templates.get_mut(header.template as usize - 1);
     if let (Some(place), [part]) = (place, parts) {
         *place = (part.role == Role::Output && part.len == 16).then_some((*header, part.addr));

@@ -91,10 +91,10 @@ pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
         return Err(within_a_recording(program).into());
     }
     let net = machine::choose_net(machine::requested_net());
-    let described = meta::collect(&run.command, net, !run.no_patch);
+    let described = meta::collect(run, net);
     let mut writer = Writer::create(&run.output, &described).map_err(RecordError::Output)?;
     let session = Session::create(Mode::Record, net, RINGS_END, RINGS_END)?;
-    prepare(&session, !run.no_patch);
+    prepare(&session, run);
     outlive_signals();
     let child = start(&session, program)?;
     CHILD.store(child, Ordering::Relaxed);
@@ -131,13 +131,16 @@ fn within_a_recording(program: Program) -> CommandError {
     }
 }
 
-fn prepare(session: &Session, rewrites: bool) {
+fn prepare(session: &Session, run: &Run) {
+    let rewrites = !run.no_patch;
     let header = session.header_ptr();
     // SAFETY: nobody else is running yet.
     unsafe {
         (*header).rewrites = u32::from(rewrites);
         // Without rewriting, the cycle counter traps, and the vDSO cannot be used.
         (*header).vdso_data_pages = if rewrites { meta::vdso_data_pages() } else { 0 };
+        (*header).chaos = u32::from(run.chaos.is_some());
+        (*header).chaos_seed = run.chaos.unwrap_or(0);
         (*header).stdout = Session::identify(1).unwrap_or_default();
         (*header).stderr = Session::identify(2).unwrap_or_default();
         (*header).owner.store(own_tid(), Ordering::SeqCst);

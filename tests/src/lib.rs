@@ -24,7 +24,7 @@ mod tools;
 mod wall_clock;
 
 pub use docker_profile::docker_filter;
-pub use guests::{all_guests, build, each_guest, guest, Guest};
+pub use guests::{all_guests, all_racy, build, each_guest, guest, racy, shows_bug, Guest};
 pub use limits::{limit, limits, Limit, Step};
 pub use place::{bare_root, OpenFolder, Place};
 pub use programs::{c_program, go_program, source};

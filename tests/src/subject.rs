@@ -36,6 +36,7 @@ pub struct Subject {
     quiet: bool,
     unpatched: bool,
     stops_min: u64,
+    chaos: Option<u64>,
     verifies_itself: bool,
     ends: Option<Ending>,
     limit: Duration,
@@ -63,6 +64,7 @@ impl Subject {
             quiet: true,
             unpatched: false,
             stops_min: 0,
+            chaos: None,
             verifies_itself: false,
             ends: None,
             limit: Duration::from_secs(120),
@@ -115,6 +117,12 @@ impl Subject {
     /// While it was recorded, tasks must have been stopped so often where they computed.
     pub fn stopped_at_least(mut self, times: u64) -> Subject {
         self.stops_min = times;
+        self
+    }
+
+    /// Records with schedules and short transfers drawn from this seed.
+    pub fn chaos(mut self, seed: u64) -> Subject {
+        self.chaos = Some(seed);
         self
     }
 
@@ -173,6 +181,9 @@ impl Subject {
         }
         if self.unpatched {
             command.arg("--no-patch");
+        }
+        if let Some(seed) = self.chaos {
+            command.arg("--chaos").arg(seed.to_string());
         }
         command.arg("--").args(&self.words);
         if self.net == Net::Seccomp {

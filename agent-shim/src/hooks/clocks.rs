@@ -10,7 +10,7 @@ use crate::guest_mem;
 use crate::intercept::clock;
 use crate::nr;
 use crate::task::{session, Task};
-use crate::{outputs, record, ring, turns};
+use crate::{chaos, outputs, record, ring, turns};
 
 /// An offset between clocks is taken to hold for so long.
 const OFFSET_NS: u64 = 1_000_000;
@@ -29,6 +29,7 @@ pub fn quick(task: &mut Task, call: &Call) -> Option<After> {
         && task.recording()
         && session().state.load(Ordering::Relaxed) == state::OPEN
         && !turns::is_wanted(task)
+        && !chaos::on()
         && ring::has_room_for_whole(task);
     if id > clock::MONOTONIC || to == 0 || !undisturbed {
         return None;

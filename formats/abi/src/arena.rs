@@ -113,6 +113,9 @@ pub struct Session {
     pub rewrites: u32,
     /// Recording: pages of data that the kernel maps in front of its vDSO; 0: leave the vDSO alone.
     pub vdso_data_pages: u32,
+    /// Recording: 1: schedules and short transfers are drawn from `chaos_seed`.
+    pub chaos: u32,
+    pub chaos_seed: u64,
     /// Bit 31 is set while nobody lives on the command's side: recording only. The low bits are the
     /// command's thread id while it lives; the kernel sets FUTEX_OWNER_DIED (bit 30) when it dies.
     pub owner: AtomicU32,

@@ -208,8 +208,8 @@ pub struct Again {
 /// Size of [`Again`], in bytes.
 pub const AGAIN_SIZE: usize = core::mem::size_of::<Again>();
 
-/// Templates of each task.
-pub const TEMPLATES: usize = 16;
+/// Templates of each task. A power of two.
+pub const TEMPLATES: usize = 32;
 
 /// What a part's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -91,6 +91,8 @@ pub struct Meta {
     pub net: String,
     /// Whether sites were rewritten.
     pub patched: bool,
+    /// The seed that schedules and short transfers were drawn from, if they were.
+    pub chaos: Option<u64>,
     pub root_process: u32,
     /// What standard output was: `tty`, `pipe`, `file`, ….
     pub stdout: String,

@@ -103,6 +103,7 @@ pub fn meta() -> Meta {
         mono_start_ns: 123_456,
         net: "sud".into(),
         patched: true,
+        chaos: None,
         root_process: 1,
         stdout: "pipe".into(),
         stderr: "tty".into(),
