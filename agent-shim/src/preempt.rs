@@ -397,7 +397,6 @@ fn stop(task: &mut Task, context: &mut UContext) {
         context.regs.eflags,
         memory.as_ref().map_or(0, |memory| memory.hash),
     ];
-    turns::give_way(task, stepping.spins);
     record::open(
         task,
         Header {
@@ -422,6 +421,9 @@ fn stop(task: &mut Task, context: &mut UContext) {
         ring::part(task, Role::Data, 2, regions, 16 * memory.count as u64, 0);
     }
     ring::finish(task);
+    // What the task did until here is known now, even if it never goes on.
+    turns::give_way(task, stepping.spins);
+    record::resumed(task);
     signals::deliver_pending(task, context, false);
     context.mask = signals::real_mask(task.mask);
     context.regs.rip = patch::resume_at(context.regs.rip);

@@ -46,6 +46,7 @@ fn with_patching_a_program_sees_that_its_code_changed() {
 /// These only compute, so that others of their group, or signals, wait until they are stopped.
 const COMPUTING: &[&str] = &[
     "preemption/alarm_in_a_loop",
+    "preemption/killed_while_stopped",
     "preemption/returns_into_a_loop",
     "preemption/spin_on_memory",
     "preemption/tree_inserts",
