@@ -1,6 +1,6 @@
 //! What recording and replaying cost, as ratios against native runs beside them. Prints a table and judges nothing.
 //!
-//! `cargo bench -p reenact-tests`, with `-- --quick` for one round of small loads, `-- --rounds N` for another number
+//! `cargo bench -p reenact-tests --bench ratios`, with `-- --quick` for one round of small loads, `-- --rounds N` for another number
 //! of rounds than five, and with words for the rows that contain one of them.
 //!
 //! A machine that others use is now fast and now slow, so every round runs all ways in turn, a ratio is between two
