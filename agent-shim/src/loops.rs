@@ -182,6 +182,16 @@ pub fn clear(start: u64, end: u64) {
     }
 }
 
+/// The program may come back to this place by itself: it must find the instruction there.
+pub fn clear_around(place: u64) {
+    for index in 0..table().len() {
+        let known = &table()[index];
+        if known.rip != 0 && (known.rip + 1..known.rip + known.len as u64).contains(&place) {
+            remove(index);
+        }
+    }
+}
+
 fn remove(index: usize) {
     let known = &mut table()[index];
     patch::store_code(known.rip, &known.code[..known.len]);
@@ -359,9 +369,6 @@ fn reached(task: &mut Task, context: &mut UContext, known: &Loop, passes: u64) {
         0,
     ];
     let (rip, rsp) = (context.regs.rip, context.regs.rsp);
-    if wanted {
-        turns::give_way_in_loop(task, seen(known), known.rounds_max);
-    }
     record::open(
         task,
         Header {
@@ -375,6 +382,10 @@ fn reached(task: &mut Task, context: &mut UContext, known: &Loop, passes: u64) {
     );
     ring::part(task, Role::Data, 0, registers.as_ptr() as u64, 128, 0);
     ring::finish(task);
+    if wanted {
+        turns::give_way_in_loop(task, seen(known), known.rounds_max);
+        record::resumed(task);
+    }
     signals::deliver_pending(task, context, false);
     context.mask = signals::real_mask(task.mask);
     begin_turn(task);

@@ -28,6 +28,7 @@ mod outputs;
 mod preempt;
 mod record;
 mod replay;
+mod returns;
 mod ring;
 mod say;
 mod scratch;

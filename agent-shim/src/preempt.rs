@@ -327,7 +327,12 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
     }
     let least = stepping.least + if stepping.aims { STEPS_AIMING } else { 0 };
     stepping.tight = stepping.is_tight();
-    let enough = stepping.steps >= least || !stepping.whole && (stepping.spins || stepping.tight);
+    // A loop whose passes are counted stops the task by itself, in a moment.
+    let counted = !stepping.whole
+        && stepping.steps < STEPS_MAX / 2
+        && loops::overlaps(stepping.lowest, stepping.highest + 16);
+    let enough = !counted
+        && (stepping.steps >= least || !stepping.whole && (stepping.spins || stepping.tight));
     if enough && stepping.whole && !turns::is_waited_for(task) {
         cancel(context);
         return true;
@@ -419,7 +424,7 @@ fn stop(task: &mut Task, context: &mut UContext) {
     for (at, word) in looked_at.iter_mut().zip(stepping.left_alone()) {
         *at = word;
     }
-    turns::give_way(task, stepping.spins);
+    let spins = stepping.spins;
     record::open(
         task,
         Header {
@@ -444,6 +449,9 @@ fn stop(task: &mut Task, context: &mut UContext) {
         ring::part(task, Role::Data, 2, regions, 16 * memory.count as u64, 0);
     }
     ring::finish(task);
+    // What the task did until here is known now, even if it never goes on.
+    turns::give_way(task, spins);
+    record::resumed(task);
     if waits {
         loops::found(context.regs.rip, &looked_at, computes);
         loops::begin_turn(task);

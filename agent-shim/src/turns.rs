@@ -197,7 +197,8 @@ const LOOK_MAX_NS: u64 = 1_000_000;
 pub fn give_way_in_loop(task: &mut Task, seen: u64, rounds_max: u32) {
     let group = mine(task);
     group.wanted.store(0, Ordering::SeqCst);
-    let stops = group.stops.fetch_add(1, Ordering::SeqCst);
+    // The stop that was recorded just now.
+    let stops = group.stops.fetch_add(1, Ordering::SeqCst) + 1;
     let others = group.order.load(Ordering::Relaxed);
     let done = [others.wrapping_sub(u64::from(stops)), seen];
     task.rounds = if done == task.done_before {
@@ -229,6 +230,8 @@ pub fn give_way_in_loop(task: &mut Task, seen: u64, rounds_max: u32) {
         look_ns = (look_ns * 2).min(LOOK_MAX_NS);
     }
     acquire(task);
+    // That the task goes on is an event, too.
+    mine(task).stops.fetch_add(1, Ordering::SeqCst);
 }
 
 /// Lets the tasks up to that ticket take their turns.

@@ -4,6 +4,7 @@
 
 use crate::guest_mem;
 use crate::intercept::decode::{self, Instruction};
+use crate::returns;
 
 /// Bytes of code that a window may span, with all its instructions.
 pub const WINDOW_MAX: usize = 24;
@@ -139,7 +140,7 @@ fn branch(next: &Instruction, bytes: &[u8], behind: u64) -> Option<u64> {
 }
 
 /// Bytes of the whole instructions at `rip` that a jump would replace, if they can be carried out
-/// elsewhere and nobody jumps into their midst.
+/// elsewhere and nobody jumps into their midst, or returns to what the jump itself covers.
 pub fn window(code: &[u8], rip: u64) -> Option<usize> {
     const JUMP: usize = 5;
     let mut len = 0;
@@ -168,7 +169,8 @@ pub fn window(code: &[u8], rip: u64) -> Option<usize> {
         }
     }
     let inside = rip + 1..rip + len as u64;
-    (!jumped_into(rip, &inside)).then_some(len)
+    let covered = rip + 1..rip + JUMP as u64;
+    (!jumped_into(rip, &inside) && !returns::may_lead_to(covered)).then_some(len)
 }
 
 /// Does a jump nearby lead into that range?
