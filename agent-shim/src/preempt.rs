@@ -29,7 +29,7 @@ use crate::{chaos, checksum, divergence, log, loops, nr, record, replay, ring, s
 const STEPS_MIN: u32 = 1500;
 const STEPS_MAX: u32 = 6000;
 /// More of them at most, where the stop is to stand behind an atomic instruction.
-const STEPS_AIMING: u32 = 1000;
+const STEPS_AIMING: u32 = 2500;
 /// A loop as short as this, in bytes, that has changed no memory in so many steps does nothing else.
 const TIGHT: u64 = 256;
 const STEPS_TIGHT: u32 = 200;
@@ -326,7 +326,7 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
         stepping.aims = false;
     }
     let least = stepping.least + if stepping.aims { STEPS_AIMING } else { 0 };
-    stepping.tight = stepping.is_tight();
+    stepping.tight = !stepping.aims && stepping.is_tight();
     // A loop whose passes are counted stops the task by itself, in a moment.
     let counted = !stepping.whole
         && stepping.steps < STEPS_MAX / 2
@@ -340,7 +340,8 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
     if enough && !next.repeated {
         let patchable = window(&code[..got], rip).is_some() && patch::reach(rip).is_some();
         // Replay passes by a place few times that it comes to soon: a breakpoint there costs little.
-        if patchable || stepping.whole || stepping.steps > STEPS_MAX / 2 {
+        let late = (least + STEPS_MIN).min(STEPS_MAX - STEPS_MIN / 2);
+        if patchable || stepping.whole || stepping.steps > late {
             cancel(context);
             stop(task, context);
             return true;
