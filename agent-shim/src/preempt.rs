@@ -646,15 +646,15 @@ fn compare_at(armed: &mut Armed, code: &[u8], range: usize, addresses: &[u64]) -
 }
 
 /// A trap of the comparing code, or of a breakpoint. False when it was none of ours.
-pub fn trapped(task: &mut Task, context: &mut UContext) -> bool {
+pub fn trapped(task: &mut Task, context: &mut UContext, stepped: bool) -> bool {
     let armed = armed();
     if !armed.active {
         return false;
     }
     let rip = context.regs.rip;
     let (inline, single) = (patch::in_stub(rip), rip == armed.rip + 1);
-    if context.regs.eflags & TRAP_FLAG != 0 && armed.moved_at == 0 && !single {
-        // The instruction under the breakpoint has been carried out.
+    if stepped && armed.moved_at == 0 {
+        // The instruction under the breakpoint has been carried out; it may be as short as the breakpoint.
         context.regs.eflags &= !TRAP_FLAG;
         let _ = patch::store_protected(armed.rip, &[0xcc], armed.prot);
         return true;

@@ -181,7 +181,7 @@ fn stopped(task: &mut Task, info: &SigInfo, context: &mut UContext) -> bool {
         matches!(info.code(), TRAP_BRKPT | TRAP_TRACE) && preempt::step(task, context)
     } else {
         matches!(info.code(), TRAP_BRKPT | TRAP_TRACE | SI_KERNEL)
-            && preempt::trapped(task, context)
+            && preempt::trapped(task, context, info.code() == TRAP_TRACE)
     }
 }
 
