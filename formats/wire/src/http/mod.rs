@@ -1,6 +1,6 @@
 //! What HTTP/1 and HTTP/2 have in common: header fields, and the content of messages.
 
-mod content;
+pub mod content;
 
 use crate::blob::{Blob, Collector};
 use crate::escape::Summary;
