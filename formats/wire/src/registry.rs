@@ -20,6 +20,7 @@ impl Registry {
             vec![
                 Box::new(crate::http1::Http1),
                 Box::new(crate::http2::Http2),
+                Box::new(crate::postgres::Postgres),
                 Box::new(crate::resp::Resp),
             ],
         )

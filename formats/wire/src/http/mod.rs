@@ -155,9 +155,8 @@ fn shown(name: &str, value: &[u8]) -> Node {
         return Node::slice(value);
     }
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(0);
-    let len = (value.len() - end) as u64;
     Node::map([
         ("scheme", Node::slice(&value[..end])),
-        ("credentials", Node::Redacted(len)),
+        ("credentials", Node::Redacted),
     ])
 }
