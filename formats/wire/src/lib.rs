@@ -35,6 +35,7 @@ mod resp;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use blob::{Blob, Collector};
 pub use connection::{Chunk, Connection, Hint};

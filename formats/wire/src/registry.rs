@@ -22,6 +22,7 @@ impl Registry {
                 Box::new(crate::http2::Http2),
                 Box::new(crate::postgres::Postgres),
                 Box::new(crate::resp::Resp),
+                Box::new(crate::tls::Tls),
             ],
         )
     }

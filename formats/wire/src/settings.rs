@@ -8,7 +8,7 @@ pub enum Detail {
     /// Summary and body.
     #[default]
     Full,
-    /// The summary only, which is several times as fast: bodies are neither kept nor decoded.
+    /// The summary only, which takes less time and memory: bodies are neither kept nor decoded.
     Summaries,
 }
 
