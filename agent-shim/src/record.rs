@@ -4,23 +4,38 @@ use core::sync::atomic::Ordering;
 
 use reenact_abi::arena::state;
 use reenact_abi::event::{flags, Header, Kind, Role};
-use reenact_abi::syscalls::{Blocks, Class};
+use reenact_abi::syscalls::{Arg, Blocks, Class};
 
 use crate::arch::{self, frame::SigInfo, NOT_ENTERED};
 use crate::dispatch::{After, Cx, Flow};
+use crate::guest_mem;
 use crate::intercept::clock;
 use crate::sys::Errno;
 use crate::task::{session, Task};
-use crate::{hooks, inputs, outputs, ring, scratch, signals, streams, turns};
+use crate::{chaos, hooks, inputs, outputs, ring, scratch, signals, streams, turns};
 
 pub fn call(cx: &mut Cx) -> After {
+    if chaos::on() {
+        return chaos::call(cx);
+    }
+    made(cx, |cx| turns::make_way(cx.task))
+}
+
+/// The call is made, and becomes an event. `make_way` may let others run first.
+pub fn made(cx: &mut Cx, make_way: impl FnOnce(&mut Cx)) -> After {
     if cx.task.pending.load(Ordering::Acquire) != 0 {
         return deliver_first(cx);
     }
     if session().state.load(Ordering::Relaxed) == state::CLOSED {
         cx.task.detached = true;
     }
-    turns::make_way(cx.task);
+    // Replay compares where the task stands before others run.
+    let input_hash = if cx.task.detached {
+        0
+    } else {
+        inputs::hash(&cx.shape.args, &cx.call.args)
+    };
+    make_way(cx);
     streams::before(cx);
     let header = Header {
         kind: Kind::Call as u8,
@@ -28,11 +43,7 @@ pub fn call(cx: &mut Cx) -> After {
         args: cx.call.args,
         rip: cx.call.rip,
         rsp: cx.call.rsp,
-        input_hash: if cx.task.detached {
-            0
-        } else {
-            inputs::hash(&cx.shape.args, &cx.call.args)
-        },
+        input_hash,
         ..Header::default()
     };
     ring::begin(cx.task, &header);
@@ -45,12 +56,14 @@ pub fn call(cx: &mut Cx) -> After {
         Flow::Return(ret) => {
             complete(cx.task, ret);
             outputs::emit(cx.task, &cx.shape.args, &cx.call.args, ret, &before);
+            note_inputs(cx, ret);
             ring::finish(cx.task);
             hooks::sockets::note(cx, ret);
             streams::wrote(cx, ret);
             ret
         }
         Flow::Completed(ret) => {
+            note_inputs(cx, ret);
             ring::finish(cx.task);
             hooks::objects::note_merge(cx.task);
             streams::wrote(cx, ret);
@@ -76,6 +89,20 @@ pub fn call(cx: &mut Cx) -> After {
     }
 }
 
+/// Puts into the event what readers of a trace want to see of what the call took: replay needs none
+/// of it, as it has the memory.
+fn note_inputs(cx: &mut Cx, ret: i64) {
+    hooks::output::note_sent(cx, ret);
+    for (index, arg) in cx.shape.args.iter().enumerate() {
+        let at = cx.call.args[index];
+        if *arg == Arg::Path && at != 0 && !cx.task.detached {
+            let len = guest_mem::string_len(at, 4096).unwrap_or(0) as u64;
+            ring::part(cx.task, Role::Input, at, at, len, 0);
+        }
+    }
+    hooks::descriptors::returned(cx);
+}
+
 /// A signal came before the call began.
 fn deliver_first(cx: &mut Cx) -> After {
     if !cx.trapped {
@@ -98,10 +125,20 @@ impl Cx<'_> {
             // SAFETY: the target's own call, with the target's own memory.
             return Flow::Return(unsafe { arch::syscall(nr, args) });
         }
+        if chaos::on() {
+            if let Some(flow) = chaos::short(self, nr, &args) {
+                return flow;
+            }
+        }
+        self.enter_waiting(nr, &args)
+    }
+
+    /// Enters the kernel for a call that may block, without the turn.
+    pub fn enter_waiting(&mut self, nr: u64, args: &[u64; 6]) -> Flow {
         entered(if scratch::wanted(self) {
-            scratch::enter(self, nr, &args)
+            scratch::enter(self, nr, args)
         } else {
-            wait(self.task, nr, &args)
+            wait(self.task, nr, args)
         })
     }
 

@@ -10,12 +10,10 @@ use core::sync::atomic::Ordering;
 use reenact_abi::arena::Reason;
 use reenact_abi::event::{Header, Kind};
 use reenact_abi::map;
-use reenact_abi::syscalls::{Hook, Row};
 
 use crate::dispatch::Cx;
 use crate::guest_mem::{self, Hash};
-use crate::hooks::output;
-use crate::nr;
+use crate::hooks::{descriptors, output};
 use crate::task::{session, Task};
 use crate::{divergence, log, record, replay};
 
@@ -110,22 +108,9 @@ impl Stream {
     }
 }
 
-fn writes(row: &Row) -> bool {
-    matches!(
-        u64::from(row.nr),
-        nr::WRITE
-            | nr::PWRITE64
-            | nr::WRITEV
-            | nr::PWRITEV
-            | nr::PWRITEV2
-            | nr::SENDTO
-            | nr::SENDMSG
-    )
-}
-
 /// A call has returned: if it wrote, its bytes are summed.
 pub fn wrote(cx: &Cx, ret: i64) {
-    if ret <= 0 || !writes(cx.row) {
+    if ret <= 0 || !output::writes(cx.row) {
         return;
     }
     let streams = all(cx.task);
@@ -143,15 +128,10 @@ pub fn wrote(cx: &Cx, ret: i64) {
 
 /// Recording: a call that may be the last to know of some descriptors is about to be made.
 pub fn before(cx: &mut Cx) {
-    let [first, last, ..] = cx.call.args;
-    let (from, to) = match cx.row.hook {
-        Hook::Execve | Hook::Execveat | Hook::ExitGroup => (0, u64::from(u32::MAX)),
-        Hook::Exit if crate::hooks::tasks::leaves_process(cx) => (0, u64::from(u32::MAX)),
-        Hook::Close => (first & 0xffff_ffff, first & 0xffff_ffff),
-        Hook::CloseRange => (first & 0xffff_ffff, last & 0xffff_ffff),
-        Hook::Dup2 | Hook::Dup3 => (last & 0xffff_ffff, last & 0xffff_ffff),
-        _ => return,
+    let Some((from, to)) = descriptors::ended_by(cx) else {
+        return;
     };
+    descriptors::forget(cx.task, (from, to));
     for index in 0..all(cx.task).len() {
         let stream = all(cx.task)[index];
         let fd = u64::from(stream.used.wrapping_sub(1));

@@ -9,6 +9,7 @@ use crate::replay;
 
 pub mod clocks;
 pub mod contents;
+pub mod descriptors;
 pub mod exec;
 pub mod files;
 pub mod locks;

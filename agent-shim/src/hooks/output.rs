@@ -3,12 +3,13 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use reenact_abi::arena::{state, Inode};
+use reenact_abi::arena::state;
 use reenact_abi::event::{flags, Header, Role};
-use reenact_abi::syscalls::{Arg, Hook, Len};
+use reenact_abi::syscalls::{Arg, Hook, Len, Row};
 
 use crate::dispatch::{Cx, Flow};
-use crate::guest_mem::{self, Iovec, Msghdr};
+use crate::guest_mem::{self, Iovec, Mmsghdr, Msghdr};
+use crate::hooks::descriptors::{self, Leads};
 use crate::hooks::objects;
 use crate::nr;
 use crate::sys::{self, Errno};
@@ -17,25 +18,6 @@ use crate::{log, outputs, record, ring};
 
 /// A writer that holds the lock longer than this while it is dead or stuck loses it.
 const STEAL_NS: u64 = 100_000_000;
-
-/// Which of the run's own outputs a descriptor is: a flag of `event::flags`, or 0.
-fn own_output(fd: u64) -> u8 {
-    let session = session();
-    if session.stdout.ino == 0 && session.stderr.ino == 0 {
-        return 0;
-    }
-    let Ok(stat) = sys::fstat(fd as i32) else {
-        return 0;
-    };
-    let is = |inode: &Inode| inode.ino != 0 && inode.dev == stat.dev && inode.ino == stat.ino;
-    match (is(&session.stdout), is(&session.stderr)) {
-        // Both lead to the same place: the number is what the program meant.
-        (true, true) if fd == 2 => flags::STDERR,
-        (true, _) => flags::STDOUT,
-        (_, true) => flags::STDERR,
-        _ => 0,
-    }
-}
 
 fn lock(task: &Task) {
     let session = session();
@@ -96,18 +78,22 @@ pub fn record(cx: &mut Cx) -> Flow {
         return cx.enter();
     }
     let fd = target_fd(cx);
-    let flag = own_output(fd);
-    if flag == 0 {
-        let Some(object) = objects::join_by_descriptor(cx.task, fd as i32) else {
-            return cx.enter();
-        };
-        let flow = cx.enter_in_turn();
-        let Flow::Return(ret) = flow else { return flow };
-        record::complete(cx.task, ret);
-        emit(cx, ret);
-        objects::note_write(cx, fd as i32, object, ret);
-        return Flow::Completed(ret);
-    }
+    let flag = match descriptors::leads_to(cx.task, fd) {
+        Leads::Stdout => flags::STDOUT,
+        Leads::Stderr => flags::STDERR,
+        Leads::Messages => return cx.enter(),
+        Leads::Elsewhere => {
+            let Some(object) = objects::join_by_descriptor(cx.task, fd as i32) else {
+                return cx.enter();
+            };
+            let flow = cx.enter_in_turn();
+            let Flow::Return(ret) = flow else { return flow };
+            record::complete(cx.task, ret);
+            emit(cx, ret);
+            objects::note_write(cx, fd as i32, object, ret);
+            return Flow::Completed(ret);
+        }
+    };
     if cx.row.hook == Hook::Transfer {
         // Bytes that never pass through the program's memory could not be printed by replay. Every
         // caller of these must be able to fall back on read and write.
@@ -191,16 +177,78 @@ fn await_ticket(ticket: u64) -> bool {
     }
 }
 
-/// Walks the first `len` bytes that a writing call takes from memory, piece by piece.
-pub fn sent(cx: &Cx, len: u64, mut each: impl FnMut(u64, u64)) {
-    for (index, arg) in cx.shape.args.iter().enumerate() {
-        let at = cx.call.args[index];
+/// Does the call write bytes of the program's memory to a descriptor, its first argument?
+pub fn writes(row: &Row) -> bool {
+    matches!(
+        u64::from(row.nr),
+        nr::WRITE
+            | nr::PWRITE64
+            | nr::WRITEV
+            | nr::PWRITEV
+            | nr::PWRITEV2
+            | nr::SENDTO
+            | nr::SENDMSG
+            | nr::SENDMMSG
+    )
+}
+
+/// What tells the data parts of a call that sent something apart.
+const DESTINATION: u64 = 0;
+const CONTROL: u64 = 1;
+
+/// Puts into the event what a call that returned `ret` sent to where somebody may read it, so that
+/// a trace alone tells what was said. Bytes of files are left out: a replay has them.
+pub fn note_sent(cx: &mut Cx, ret: i64) {
+    if ret < 0 || cx.task.detached || !writes(cx.row) {
+        return;
+    }
+    let args = cx.call.args;
+    if descriptors::leads_to(cx.task, args[0]) == Leads::Elsewhere {
+        return;
+    }
+    let (shape, task) = (&cx.shape.args, &mut *cx.task);
+    walk_sent(shape, &args, ret as u64, |at, len| {
+        ring::part(task, Role::Input, at, at, len, 0);
+    });
+    let mut beside = |which, at, len: u64| {
+        if at != 0 {
+            ring::part(task, Role::Data, which, at, len.min(1 << 16), 0);
+        }
+    };
+    match cx.call.nr {
+        nr::SENDTO => beside(DESTINATION, args[4], args[5].min(128)),
+        nr::SENDMSG => {
+            if let Ok(message) = guest_mem::get::<Msghdr>(args[1]) {
+                beside(DESTINATION, message.name, message.name_len.min(128).into());
+                beside(CONTROL, message.control, message.control_len);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Walks the bytes that a writing call which returned `ret` took from memory, piece by piece.
+pub fn sent(cx: &Cx, ret: u64, each: impl FnMut(u64, u64)) {
+    walk_sent(&cx.shape.args, &cx.call.args, ret, each);
+}
+
+fn walk_sent(shape: &[Arg; 6], args: &[u64; 6], len: u64, mut each: impl FnMut(u64, u64)) {
+    for (index, arg) in shape.iter().enumerate() {
+        let at = args[index];
         match *arg {
             Arg::In(Len::Arg(_)) => each(at, len),
-            Arg::IovecIn(count) => vectors(at, cx.call.args[count as usize % 6], len, each),
+            Arg::IovecIn(count) => vectors(at, args[count as usize % 6], len, &mut each),
             Arg::MsgIn => {
                 if let Ok(message) = guest_mem::get::<Msghdr>(at) {
-                    vectors(message.iov, message.iov_len, len, each);
+                    vectors(message.iov, message.iov_len, len, &mut each);
+                }
+            }
+            // Such a call returns how many messages it sent, and the bytes of each stand beside it.
+            Arg::MmsgIn(_) => {
+                for entry in (0..len.min(1024)).map(|entry| at + entry * MMSGHDR_SIZE) {
+                    if let Ok(Mmsghdr { header, len, .. }) = guest_mem::get(entry) {
+                        vectors(header.iov, header.iov_len, len.into(), &mut each);
+                    }
                 }
             }
             _ => continue,
@@ -209,7 +257,9 @@ pub fn sent(cx: &Cx, len: u64, mut each: impl FnMut(u64, u64)) {
     }
 }
 
-fn vectors(at: u64, count: u64, mut left: u64, mut each: impl FnMut(u64, u64)) {
+const MMSGHDR_SIZE: u64 = core::mem::size_of::<Mmsghdr>() as u64;
+
+fn vectors(at: u64, count: u64, mut left: u64, each: &mut impl FnMut(u64, u64)) {
     for index in 0..count.min(1024) {
         let Ok(vector) = guest_mem::get::<Iovec>(at + index * 16) else {
             return;
