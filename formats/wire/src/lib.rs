@@ -1,0 +1,41 @@
+//! Protocol messages, cut out of recorded byte streams after the fact.
+//!
+//! A [`Registry`] makes a [`Connection`] for each recorded connection. That is fed with both
+//! directions' bytes, tells the protocol by them, and yields [`Message`]s: what was asked, what was
+//! answered, and which events carried it. [`Protocol`] and [`Decoder`] are what a further protocol
+//! implements.
+//!
+//! What must already hold: chunks come in causal order, a request's bytes before its reply's.
+//!
+//! What it never does: read or write anything by itself, use `unsafe`, panic on bytes, hold more
+//! than what is incomplete within the bounds of [`limits`], or depend on the pieces in which bytes
+//! come.
+#![forbid(unsafe_code)]
+
+mod blob;
+mod connection;
+mod escape;
+mod flow;
+mod http;
+mod http1;
+pub mod limits;
+mod message;
+mod node;
+mod protocol;
+mod raw;
+mod registry;
+mod resp;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use blob::{Blob, Collector};
+pub use connection::{Chunk, Connection, Hint};
+pub use escape::{escape, Summary};
+pub use flow::{Input, Line};
+pub use message::{Answer, Completeness, Direction, Kind, Message, MessageId, Span, TraceParent};
+pub use node::{Name, Node};
+pub use protocol::{Confidence, Decoder, End, Opening, Output, Protocol};
+pub use raw::RAW;
+pub use registry::Registry;
+pub use settings::{Detail, Settings};
