@@ -26,12 +26,13 @@ const KEEP_PER_CHAIN: usize = 32;
 /// Why one event came before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LinkKind {
-    /// Bytes that one sent and the other received: which connection, from which side, at which offset
-    /// (or message number).
+    /// Bytes `start..end` (or messages) that one sent and the other received: over which connection,
+    /// from which side.
     Bytes {
         connection: ConnectionId,
         from: Side,
-        offset: u64,
+        start: u64,
+        end: u64,
     },
     /// One connected, the other accepted.
     Connect(ConnectionId),

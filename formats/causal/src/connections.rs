@@ -221,6 +221,12 @@ impl Connections {
         Some(id)
     }
 
+    /// Whether it is known who, or what address, is at the other end.
+    pub(crate) fn is_settled(&self, id: ConnectionId, side: Side) -> bool {
+        let other = &self.get(id).ends[side.other().index()];
+        other.process.is_some() || other.address.is_some() || side == Side::One
+    }
+
     /// What is learnt later about an end's own address and its peer's.
     pub(crate) fn learn(
         &mut self,

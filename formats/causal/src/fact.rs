@@ -163,10 +163,12 @@ pub enum Fact {
     },
     /// A socket waits for connections, or (UDP) for messages.
     Listen { address: Address },
-    /// An end of a connection came to be known.
+    /// An end of a connection came to be known. One that connects without waiting is not settled until
+    /// it is known where to.
     Open {
         connection: ConnectionId,
         side: Side,
+        settled: bool,
     },
     /// A connection could not be made: the error number, and where to, if known.
     Refused { errno: i32, to: Option<Address> },

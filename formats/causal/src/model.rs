@@ -1,16 +1,13 @@
-//! All that a recording says about processes, connections and causes, at once.
-
-use std::collections::BTreeMap;
+//! All that a recording says about bytes and causes, at once.
 
 use reenact_trace::{Reader, TraceError};
 use rustc_hash::FxHashMap;
 
 use crate::causality::{Causality, Link, LinkKind, Point};
-use crate::connections::{Connection, Connections};
+use crate::connections::Connections;
 use crate::fact::{ConnectionId, Fact, Moment, Place, Side};
 use crate::ids::EventId;
 use crate::story::Story;
-use crate::tracker::Process;
 
 /// Bytes `start..end` of one direction of a connection (or one message, by its number), that one event
 /// sent or received.
@@ -51,38 +48,26 @@ fn overlapping(transfers: &[Transfer], start: u64, end: u64) -> &[Transfer] {
 
 /// A recording, understood.
 pub struct Model {
-    pub processes: BTreeMap<u32, Process>,
-    connections: Connections,
     directions: FxHashMap<(ConnectionId, Side), Direction>,
     causality: Causality,
 }
 
 impl Model {
-    /// Reads the selected recording as a whole, and hands each fact to `seen` on the way.
+    /// Walks a story to its end, and hands each fact to `seen` on the way. The story goes on knowing
+    /// the processes and connections that the model speaks of.
     ///
     /// Memory grows with the messages and processes of the recording, not with its events.
     pub fn read(
         reader: &mut Reader,
+        story: &mut Story,
         seen: &mut dyn FnMut(&Story, &Moment),
     ) -> Result<Model, TraceError> {
-        let mut story = Story::new(reader);
         let mut builder = Builder::default();
         while let Some(moment) = story.next(reader)? {
             builder.take(&moment);
-            seen(&story, &moment);
+            seen(story, &moment);
         }
-        let (processes, connections) = story.into_parts();
-        Ok(builder.finish(processes, connections))
-    }
-
-    /// All connections, by their numbers.
-    pub fn connections(&self) -> &[Connection] {
-        self.connections.all()
-    }
-
-    /// The same, with who is at their ends.
-    pub fn peers(&self) -> &Connections {
-        &self.connections
+        Ok(builder.finish(story.connections()))
     }
 
     /// What went over a connection from one side.
@@ -165,8 +150,13 @@ impl Builder {
                     self.add(LinkKind::Wait, from, point);
                 }
             }
-            Fact::Open { connection, side } => {
-                self.opened.insert((*connection, *side), point);
+            Fact::Open {
+                connection, side, ..
+            } => {
+                let known = self.opened.insert((*connection, *side), point);
+                if known.is_some() {
+                    return;
+                }
                 let other = self.opened.get(&(*connection, side.other())).copied();
                 if let Some(other) = other {
                     // The one that connected comes first, whichever was seen first.
@@ -238,7 +228,7 @@ impl Builder {
         self.links.push(Link { kind, from, to });
     }
 
-    fn finish(mut self, processes: BTreeMap<u32, Process>, connections: Connections) -> Model {
+    fn finish(mut self, connections: &Connections) -> Model {
         self.outputs.sort_by_key(|(ticket, _)| *ticket);
         for pair in self.outputs.windows(2) {
             let (from, to) = (pair[0].1, pair[1].1);
@@ -284,8 +274,6 @@ impl Builder {
             causality = Causality::new(self.links);
         }
         Model {
-            processes,
-            connections,
             directions: self.directions,
             causality,
         }
@@ -338,7 +326,8 @@ fn bytes_links(
                 kind: LinkKind::Bytes {
                     connection,
                     from,
-                    offset: send.start.max(receive.start),
+                    start: send.start.max(receive.start),
+                    end: send.end.min(receive.end),
                 },
                 from: send.point,
                 to: receive.point,

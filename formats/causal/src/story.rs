@@ -68,11 +68,6 @@ impl Story {
         self.tracker.connections()
     }
 
-    /// What was learnt, without the walk.
-    pub fn into_parts(self) -> (BTreeMap<u32, Process>, Connections) {
-        self.tracker.into_parts()
-    }
-
     /// The next fact, or `None` at the end.
     pub fn next(&mut self, reader: &mut Reader) -> Result<Option<Moment>, TraceError> {
         loop {
@@ -171,7 +166,9 @@ impl Story {
     fn waits(&self, moment: &Moment) -> bool {
         let connections = self.tracker.connections();
         match &moment.fact {
-            Fact::Open { connection, side } => {
+            Fact::Open {
+                connection, side, ..
+            } => {
                 // An accepted end: its client is known very soon if it is recorded at all.
                 let other = &connections.get(*connection).ends[side.other().index()];
                 other.process.is_none()

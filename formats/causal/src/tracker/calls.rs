@@ -3,7 +3,7 @@
 use reenact_abi::event::{flags, Role};
 use reenact_abi::syscalls::flow::{Flow, CLOEXEC};
 
-use super::{parts, Cx, Made, Tracker, CLONE_FILES};
+use super::{parts, Cx, Made, Tracker, CLONE_FILES, SI_PID};
 use crate::address::Address;
 use crate::descriptors::{File, FileId, Socket, Table};
 use crate::fact::{Channel, ConnectionId, Ended, Fact, Side};
@@ -109,7 +109,7 @@ impl Tracker {
             Flow::WaitId => {
                 let info = parts::at(cx.event, Role::Output, cx.arg(2)).unwrap_or_default();
                 if cx.ret() == 0 {
-                    self.wait(cx, parts::u32_of(info, 12).unwrap_or(0).into());
+                    self.wait(cx, parts::u32_of(info, SI_PID).unwrap_or(0).into());
                 }
             }
             Flow::Kill(pid, signal) => {

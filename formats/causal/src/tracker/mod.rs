@@ -30,6 +30,8 @@ const NAME_MAX: usize = 15;
 /// Arguments of a program that are kept, and their bytes.
 const ARGV_MAX: usize = 1 << 16;
 const SIGCHLD: u32 = 17;
+/// Where a `siginfo_t` names a process.
+const SI_PID: usize = 16;
 
 /// A process, as far as it has been followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +60,6 @@ pub struct Process {
 struct Task {
     place: Place,
     time_ns: u64,
-    last: Option<EventId>,
     /// What endpoint events that follow are about.
     made: Option<Made>,
 }
@@ -142,10 +143,6 @@ impl Tracker {
         &self.connections
     }
 
-    pub(crate) fn into_parts(self) -> (BTreeMap<u32, Process>, Connections) {
-        (self.processes, self.connections)
-    }
-
     /// Whether the task has run or the call that made it has been seen: the first task of a recording
     /// has no such call.
     pub(crate) fn knows(&self, stream: StreamId) -> bool {
@@ -169,7 +166,6 @@ impl Tracker {
         self.follow_chain(&cx);
         self.dispatch(&cx);
         let task = self.tasks.entry(id.stream).or_default();
-        task.last = Some(id);
         task.place = place;
         task.time_ns = time_ns;
         if let Some(process) = self.processes.get_mut(&id.stream.process) {
@@ -184,26 +180,31 @@ impl Tracker {
         let Some(task) = self.tasks.get(&stream) else {
             return;
         };
-        let (place, since, last) = (task.place, (task.place, task.time_ns), task.last);
+        let (place, since) = (task.place, (task.place, task.time_ns));
         let Some(process) = self.processes.get_mut(&end.process) else {
             return;
         };
         process.tasks = process.tasks.saturating_sub(1);
-        if process.ended.is_some() || process.tasks > 0 && end.killed_by == 0 {
+        // Threads are killed when their process exits, so that only the last one's end tells.
+        if process.ended.is_some() || process.tasks > 0 {
             return;
         }
         let how = match end.killed_by {
             0 => Ended::Unknown,
             signal => Ended::Signal(signal),
         };
-        let id = last.unwrap_or(EventId::new(stream, 0));
+        let id = process.last;
         let by = self.kills.get(&(end.process, end.killed_by));
         let by = by.map(|(_, event)| *event);
         let event = Event::default();
         let cx = Cx {
             id,
             event: &event,
-            place,
+            // The end comes after all that the process did, and is no event of its own.
+            place: Place {
+                order: place.order.saturating_add(1),
+                ..place
+            },
             since: Some(since),
             time_ns,
         };
@@ -405,7 +406,7 @@ impl Tracker {
         let signal = u32::from(cx.header().nr);
         let info = parts::at(cx.event, Role::Data, 0).unwrap_or_default();
         let code = parts::u32_of(info, 8).unwrap_or(0) as i32;
-        let pid = parts::u32_of(info, 12).unwrap_or(0);
+        let pid = parts::u32_of(info, SI_PID).unwrap_or(0);
         let (mut sender, mut by) = (None, None);
         // SI_USER, SI_QUEUE and SI_TKILL name the sender; CLD_ codes the child.
         if code <= 0 {

@@ -6,7 +6,7 @@ use super::{parts, Cx, Made, Tracker};
 use crate::address::Address;
 use crate::connections::End;
 use crate::descriptors::{File, Socket};
-use crate::fact::{Fact, Side};
+use crate::fact::{ConnectionId, Fact, Side};
 
 const SOCK_STREAM: u64 = 1;
 
@@ -109,8 +109,7 @@ impl Tracker {
             Some(File::End(connection, side)) => {
                 // Connected a second time, to learn how the first went.
                 let (connection, side) = (*connection, *side);
-                self.connections
-                    .learn(connection, side, endpoint.local, endpoint.peer);
+                self.settle(cx, connection, side, endpoint.local, endpoint.peer);
                 return;
             }
             Some(File::Other | File::Standard(_) | File::Path(_)) | None => return,
@@ -119,7 +118,40 @@ impl Tracker {
         if let Some(file) = self.files.get_mut(id) {
             *file = File::End(connection, side);
         }
-        self.say(cx, Fact::Open { connection, side });
+        let settled = self.connections.is_settled(connection, side);
+        self.say(
+            cx,
+            Fact::Open {
+                connection,
+                side,
+                settled,
+            },
+        );
+    }
+
+    /// More is known about the two ends.
+    fn settle(
+        &mut self,
+        cx: &Cx<'_>,
+        connection: ConnectionId,
+        side: Side,
+        own: Option<Address>,
+        peer: Option<Address>,
+    ) {
+        if self.connections.is_settled(connection, side) {
+            return;
+        }
+        self.connections.learn(connection, side, own, peer);
+        if self.connections.is_settled(connection, side) {
+            self.say(
+                cx,
+                Fact::Open {
+                    connection,
+                    side,
+                    settled: true,
+                },
+            );
+        }
     }
 
     pub(super) fn listen(&mut self, cx: &Cx<'_>) {
@@ -143,7 +175,7 @@ impl Tracker {
         };
         let (connection, side) = (*connection, *side);
         let address = parts::at(cx.event, Role::Output, cx.arg(1)).and_then(Address::decode);
-        self.connections.learn(connection, side, None, address);
+        self.settle(cx, connection, side, None, address);
     }
 
     /// A connection was refused: its end is no connection after all. Where to, if known.

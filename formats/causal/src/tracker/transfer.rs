@@ -56,7 +56,15 @@ impl Tracker {
             *file = File::End(connection, Side::Zero);
         }
         let side = Side::Zero;
-        self.say(cx, Fact::Open { connection, side });
+        let settled = self.connections.is_settled(connection, side);
+        self.say(
+            cx,
+            Fact::Open {
+                connection,
+                side,
+                settled,
+            },
+        );
         Target::End(connection, side)
     }
 
