@@ -47,6 +47,8 @@ pub enum Flow {
     Shutdown,
     /// getpeername: the peer's address in argument 1.
     PeerName,
+    /// getsockopt(fd, level, option, value).
+    SocketOption,
     Close,
     /// close_range(first, last, flags).
     CloseRange,
@@ -118,6 +120,7 @@ flows! {
      50  listen            Listen;
      52  getpeername       PeerName;
      53  socketpair        Socketpair;
+     55  getsockopt        SocketOption;
      56  clone             Spawn(Some(0));
      57  fork              Spawn(None);
      58  vfork             Spawn(None);

@@ -412,6 +412,7 @@ fn flows_name_the_calls_that_they_are_about() {
                 assert_eq!(row.args[signal as usize], Arg::Signal, "{name}");
             }
             Flow::Connect | Flow::Bind | Flow::Listen | Flow::Shutdown | Flow::PeerName => fd(0),
+            Flow::SocketOption => fd(0),
             Flow::Close | Flow::CloseRange | Flow::Dup | Flow::Fcntl | Flow::Ioctl => fd(0),
             Flow::Tee | Flow::DupTo(_) => {
                 fd(0);

@@ -24,6 +24,8 @@ const EINTR: i64 = -4;
 const EINPROGRESS: i64 = -115;
 const EALREADY: i64 = -114;
 const EISCONN: i64 = -106;
+const SOL_SOCKET: u64 = 1;
+const SO_ERROR: u64 = 4;
 const AF_UNIX: u64 = 1;
 const AF_INET: u64 = 2;
 const AF_INET6: u64 = 10;
@@ -72,7 +74,9 @@ impl Tracker {
             Flow::Bind if cx.ret() == 0 => self.made_by(cx, Made::Bind { fd: cx.fd(0) }),
             Flow::Listen if cx.ret() == 0 => self.listen(cx),
             Flow::PeerName if cx.ret() == 0 => self.peer_name(cx),
-            Flow::Bind | Flow::Listen | Flow::PeerName | Flow::Shutdown => {}
+            Flow::SocketOption if cx.ret() == 0 => self.socket_option(cx),
+            Flow::Bind | Flow::Listen | Flow::PeerName | Flow::SocketOption => {}
+            Flow::Shutdown => {}
             Flow::Close => self.close(cx, cx.fd(0)),
             Flow::CloseRange => self.close_range(cx),
             Flow::Dup => self.duplicate(cx, cx.fd(0), cx.ret(), false),
@@ -312,11 +316,29 @@ impl Tracker {
         match cx.ret() {
             0 | EINPROGRESS => self.made_by(cx, Made::Connect { fd: cx.fd(0) }),
             EAGAIN | EINTR | EALREADY | EISCONN => {}
-            errno => {
-                let to = self.forget_connecting(cx, cx.fd(0));
-                let errno = errno.unsigned_abs() as i32;
-                self.say(cx, Fact::Refused { errno, to });
-            }
+            errno => self.refused(cx, errno.unsigned_abs() as i32),
+        }
+    }
+
+    fn refused(&mut self, cx: &Cx<'_>, errno: i32) {
+        let known = self.forget_connecting(cx, cx.fd(0));
+        let asked = parts::at(cx.event, Role::Data, 0).and_then(Address::decode);
+        let to = asked.or(known);
+        self.say(cx, Fact::Refused { errno, to });
+    }
+
+    /// A connection that was made without waiting is asked for how that went.
+    fn socket_option(&mut self, cx: &Cx<'_>) {
+        if (cx.arg(1) & 0xffff_ffff, cx.arg(2) & 0xffff_ffff) != (SOL_SOCKET, SO_ERROR) {
+            return;
+        }
+        let value = parts::at(cx.event, Role::Output, cx.arg(3));
+        let errno = value.and_then(|value| parts::u32_of(value, 0)).unwrap_or(0);
+        let connecting = self
+            .file_at(cx, cx.fd(0))
+            .and_then(|file| self.files.get(file));
+        if errno != 0 && matches!(connecting, Some(File::End(_, Side::Zero))) {
+            self.refused(cx, errno as i32);
         }
     }
 

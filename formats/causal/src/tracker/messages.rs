@@ -200,11 +200,12 @@ impl Tracker {
         };
         let source = self.ports.get(port).end.address.clone();
         let target = self.ports.get(target);
+        let net_there = target.net;
         let awaited = target.awaited.iter().position(|awaited| {
             may_be_from(&source, &awaited.source) && same(&awaited.bytes, &message.bytes)
         });
         if let Some(awaited) = awaited.and_then(|at| target.awaited.remove(at)) {
-            self.learn_source(port, awaited.source);
+            self.learn_source(port, awaited.source, net_there);
             let stream = &mut self.connections.get_mut(connection).streams[side.index()];
             stream.received = stream.received.saturating_add(1);
             let matched = Matched {
@@ -301,8 +302,10 @@ impl Tracker {
             ))
         };
         let (at, from, certain) = find(same).or_else(|| find(cut_short))?;
-        let message = self.ports.get(port).waiting.remove(at)?;
-        self.learn_source(from, source.clone());
+        let here = self.ports.get(port);
+        let message = here.waiting.remove(at)?;
+        let net = here.net;
+        self.learn_source(from, source.clone(), net);
         let known = self.connections.get_mut(message.connection);
         let stream = &mut known.streams[message.side.index()];
         stream.received = stream.received.saturating_add(1);
@@ -314,8 +317,9 @@ impl Tracker {
         })
     }
 
-    /// The address of a socket that was never bound is seen by those that it writes to.
-    fn learn_source(&mut self, port: u32, source: Option<Address>) {
+    /// The address of a socket that was never bound is seen by those that it writes to, who are in its
+    /// network namespace.
+    fn learn_source(&mut self, port: u32, source: Option<Address>, net: u64) {
         let known = self.ports.get(port);
         if known.end.address.is_some() {
             return;
@@ -324,6 +328,9 @@ impl Tracker {
             return;
         };
         known.end.address = Some(source.clone());
+        if known.net == 0 {
+            known.net = net;
+        }
         let net = known.net;
         self.ports.bind(net, source, port);
     }
@@ -361,15 +368,14 @@ impl Tracker {
     }
 }
 
-/// Whether a message from a socket with this address, if it has one, may have come from there.
+/// Whether a message from a socket with this address may have come from there, as far as either is
+/// known: a receiver need not ask, and a socket that was never bound has no address yet.
 fn may_be_from(sender: &Option<Address>, source: &Option<Address>) -> bool {
     match (sender, source) {
         (Some(sender), Some(source)) => {
             sender == source || sender.is_wildcard() && sender.port() == source.port()
         }
-        // A unix socket without a name, or one that is not known to have been bound.
-        (None, _) => true,
-        (Some(sender), None) => !sender.is_reachable(),
+        (None, _) | (_, None) => true,
     }
 }
 

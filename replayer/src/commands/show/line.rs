@@ -37,8 +37,10 @@ pub enum What {
         protocol: &'static str,
         /// Escaped.
         text: String,
-        /// Since the request that it answers.
-        after_ns: Option<u64>,
+        /// When the request that it answers was sent.
+        asked_ns: Option<u64>,
+        /// When its last byte was.
+        ended_ns: u64,
         /// Why the sender is not a recorded process: the message is known from who received it.
         incoming: bool,
         /// What is wrong with it, if something is.
@@ -63,24 +65,23 @@ impl Line {
 
     /// All that a person sees of it, for searching. `peer` is who is at the other end.
     pub fn plain(&self, peer: &str) -> String {
-        let (arrow, text) = self.parts(peer);
+        let (arrow, text) = self.parts(peer, None);
         format!("{}{arrow} {text}", self.who)
     }
 
-    fn parts(&self, peer: &str) -> (String, String) {
+    fn parts(&self, peer: &str, took_ns: Option<u64>) -> (String, String) {
         match &self.what {
             What::Note { text, .. } => (String::new(), text.clone()),
             What::Message {
                 text,
-                after_ns,
                 incoming,
                 broken,
                 ..
             } => {
                 let arrow = if *incoming { "←" } else { "→" };
                 let mut text = text.clone();
-                if let Some(after_ns) = after_ns {
-                    let _ = write!(text, "  ({})", duration(*after_ns));
+                if let Some(took_ns) = took_ns {
+                    let _ = write!(text, "  ({})", duration(took_ns));
                 }
                 if let Some(broken) = broken {
                     let _ = write!(text, "  [{broken}]");
@@ -90,8 +91,9 @@ impl Line {
         }
     }
 
-    pub fn text(&self, looks: &Looks, peer: &str) -> String {
-        let (arrow, text) = self.parts(peer);
+    /// `took_ns`: how long the reply took, if it is one.
+    pub fn text(&self, looks: &Looks, peer: &str, took_ns: Option<u64>) -> String {
+        let (arrow, text) = self.parts(peer, took_ns);
         let time = seconds(self.time_ns.saturating_sub(looks.start_ns));
         let event = self.event_name();
         let who = format!("{}{arrow}", self.who);
@@ -112,7 +114,7 @@ impl Line {
         )
     }
 
-    pub fn json(&self, looks: &Looks, peer: Option<&Value>) -> String {
+    pub fn json(&self, looks: &Looks, peer: Option<&Value>, took_ns: Option<u64>) -> String {
         let mut fields = Map::new();
         let kind = match &self.what {
             What::Note { kind, .. } => *kind,
@@ -133,7 +135,6 @@ impl Line {
                 span,
                 protocol,
                 text,
-                after_ns,
                 incoming,
                 broken,
                 ..
@@ -145,8 +146,8 @@ impl Line {
                 fields.insert("end".into(), json!(span.1));
                 fields.insert("protocol".into(), json!(protocol));
                 fields.insert("text".into(), json!(text));
-                if let Some(after_ns) = after_ns {
-                    fields.insert("after_ns".into(), json!(after_ns));
+                if let Some(took_ns) = took_ns {
+                    fields.insert("took_ns".into(), json!(took_ns));
                 }
                 if let Some(broken) = broken {
                     fields.insert("broken".into(), json!(broken));

@@ -386,10 +386,11 @@ impl Filter {
         ) {
             return Ok(false);
         }
+        let took_ns = narrator.took_ns(line);
         let text = if self.looks.json {
-            line.json(&self.looks, value.as_ref())
+            line.json(&self.looks, value.as_ref(), took_ns)
         } else {
-            line.text(&self.looks, &name)
+            line.text(&self.looks, &name, took_ns)
         };
         out.line(&text)?;
         Ok(true)

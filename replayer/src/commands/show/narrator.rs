@@ -39,6 +39,8 @@ struct Carrier {
 struct Lane {
     /// Offset up to which bytes were given on.
     told: u64,
+    /// Offsets up to which was received, and when, the latest last.
+    received: VecDeque<(u64, u64)>,
     /// What is known further on.
     ahead: BTreeMap<u64, (Vec<u8>, Carrier)>,
     ahead_bytes: usize,
@@ -178,9 +180,9 @@ impl Narrator {
                 }
             }
             Fact::Close { connection, side } => {
-                out.extend(
-                    closed(story, moment, *connection, *side).map(|line| Line { told_ns, ..line }),
-                );
+                let (peer, _) = self.peer(story, *connection, side.other());
+                let line = closed(story, moment, *connection, &peer);
+                out.extend(line.map(|line| Line { told_ns, ..line }));
                 self.close(*connection, *side, out);
             }
             Fact::EndOfStream { .. } => {}
@@ -205,6 +207,11 @@ impl Narrator {
                 let known = story.connections().get(*connection);
                 let talk = self.talk(story, *connection);
                 talk.users[from.other().index()] = Some(moment.event.stream.process);
+                let received = &mut talk.lanes[from.index()].received;
+                received.push_back((offset.saturating_add(bytes.len), moment.time_ns));
+                if received.len() > EVENTS_MAX {
+                    received.pop_front();
+                }
                 let incoming = known.ends[from.index()].process.is_none();
                 if known.channel.keeps_messages() && !incoming && *offset != u64::MAX {
                     return;
@@ -254,6 +261,32 @@ impl Narrator {
                 (text, value)
             }
         }
+    }
+
+    /// How long the reply that a line tells of took, from the return of the call that sent the request:
+    /// until it was received as a whole, or sent, if it never was.
+    pub fn took_ns(&self, line: &Line) -> Option<u64> {
+        let What::Message {
+            connection,
+            from,
+            span,
+            asked_ns,
+            ended_ns,
+            ..
+        } = &line.what
+        else {
+            return None;
+        };
+        let lane = self
+            .talks
+            .get(connection)
+            .map(|talk| &talk.lanes[from.index()]);
+        let received = lane.and_then(|lane| {
+            let at = lane.received.partition_point(|(end, _)| *end < span.1);
+            lane.received.get(at)
+        });
+        let ended_ns = received.map_or(*ended_ns, |(_, time_ns)| *time_ns);
+        asked_ns.map(|asked_ns| ended_ns.saturating_sub(asked_ns))
     }
 
     fn talk(&mut self, story: &Story, connection: ConnectionId) -> &mut Talk {
@@ -379,10 +412,14 @@ impl Narrator {
                 .answers
                 .and_then(|answer| talk.requests.remove(&answer.request));
             if let What::Message {
-                after_ns, broken, ..
+                asked_ns,
+                ended_ns,
+                broken,
+                ..
             } = &mut line.what
             {
-                *after_ns = since.map(|since| last_ns.saturating_sub(since));
+                *asked_ns = since;
+                *ended_ns = last_ns;
                 *broken = trouble(&cut.completeness);
             }
             if cut.kind == reenact_wire::Kind::Request {
@@ -511,7 +548,8 @@ fn message(
             span,
             protocol,
             text,
-            after_ns: None,
+            asked_ns: None,
+            ended_ns: carrier.time_ns,
             incoming: carrier.incoming,
             broken: None,
         },
@@ -579,20 +617,18 @@ fn opened(story: &Story, moment: &Moment, connection: ConnectionId, side: Side) 
     line
 }
 
-fn closed(story: &Story, moment: &Moment, connection: ConnectionId, side: Side) -> Option<Line> {
+/// `peer`: who is at the other end.
+fn closed(story: &Story, moment: &Moment, connection: ConnectionId, peer: &str) -> Option<Line> {
     let known = story.connections().get(connection);
-    if !has_protocol(known.channel) {
+    let [there, back] = &known.streams;
+    let used = [there, back]
+        .iter()
+        .any(|way| way.sent.max(way.received) > 0);
+    let own = known.ends[0].process == known.ends[1].process;
+    if !has_protocol(known.channel) || own && !used {
         return None;
     }
-    let text = match story.connections().peer(connection, side.other()) {
-        Peer::Process(process) => format!("closes the connection with {}", name(story, process)),
-        Peer::Outside(address) => {
-            format!(
-                "closes the connection with {}",
-                outside(known.channel, address)
-            )
-        }
-    };
+    let text = format!("closes the connection with {peer}");
     let mut line = note(story, moment, "close", text, Map::new());
     line.more.insert("connection".into(), json!(connection.0));
     Some(line)
@@ -617,7 +653,7 @@ fn trouble(completeness: &Completeness) -> Option<String> {
 
 /// Bytes that nothing is known of, as a quoted line.
 fn raw(bytes: &Bytes) -> String {
-    if bytes.known.is_empty() {
+    if bytes.known.is_empty() && bytes.len > 0 {
         return format!("({} bytes, which are not in the trace)", bytes.len);
     }
     let shown = &bytes.known[..bytes.known.len().min(TEXT_MAX)];
