@@ -241,7 +241,9 @@ fn story(
     let mut fresh = Vec::new();
     loop {
         let moment = story.next(reader)?;
-        let end = moment.is_none();
+        let end = moment
+            .as_ref()
+            .is_none_or(|moment| filter.is_past(moment.time_ns));
         let now_ns = moment.as_ref().map_or(u64::MAX, |moment| moment.time_ns);
         match &moment {
             Some(moment) => narrator.take(&story, moment, &mut fresh),
@@ -260,7 +262,7 @@ fn story(
                 filter.print(&story, &narrator, &line, out)?;
             }
         }
-        if end || filter.is_past(now_ns) && window.is_empty() {
+        if end {
             return Ok(());
         }
     }

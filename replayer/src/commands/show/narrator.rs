@@ -16,6 +16,9 @@ use super::line::{Line, What};
 
 /// Events of a connection that a message may refer to; older ones are forgotten.
 const EVENTS_MAX: usize = 8192;
+/// Of a closed connection, how many receipts are remembered: lines of what they received are still to
+/// be written.
+const RECEIVED_KEPT: usize = 64;
 /// Requests that wait for their reply; older ones are forgotten.
 const REQUESTS_MAX: usize = 65_536;
 /// Bytes that are kept of what a receiver got before all that lies in front of it is known.
@@ -380,6 +383,21 @@ impl Narrator {
         if let Some(wire) = &mut talk.wire {
             wire.close(direction(side), &mut self.messages);
             self.emit(&mut talk, connection, out);
+        }
+        if talk.closed == [true; 2] {
+            // Many connections may come and go: nothing more will be said over this one.
+            if let Some(wire) = talk.wire.take() {
+                wire.finish(&mut self.messages);
+                self.emit(&mut talk, connection, out);
+            }
+            talk.carriers = VecDeque::new();
+            talk.requests = BTreeMap::new();
+            for lane in &mut talk.lanes {
+                let old = lane.received.len().saturating_sub(RECEIVED_KEPT);
+                lane.received.drain(..old);
+                lane.received.shrink_to_fit();
+                lane.ahead = BTreeMap::new();
+            }
         }
         self.talks.insert(connection, talk);
     }
