@@ -20,6 +20,8 @@ mod ids;
 mod merge;
 mod model;
 mod story;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
 pub use address::Address;

@@ -162,6 +162,7 @@ impl Merge {
                 (head, Some((_, _, at))) => {
                     self.heap.pop();
                     self.queues[at].queued = false;
+                    self.current = None;
                     if let Some((_, _, before)) = head {
                         self.enter(before);
                     }
@@ -215,8 +216,11 @@ impl Merge {
         })
     }
 
-    /// Enters a queue's head into the heap.
+    /// Enters a queue's head into the heap. The current queue is not in it.
     fn enter(&mut self, at: usize) {
+        if self.current == Some(at) {
+            return;
+        }
         let queue = &mut self.queues[at];
         if queue.queued || queue.held {
             return;
