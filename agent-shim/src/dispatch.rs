@@ -6,7 +6,7 @@ use reenact_abi::syscalls::{self, sub, sub::Resolved, Hook, Row};
 use crate::arch::frame::UContext;
 use crate::signals;
 use crate::task::Task;
-use crate::{record, replay};
+use crate::{chaos, record, replay};
 
 /// A system call as the target made it.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +130,10 @@ fn handle(
 pub fn deliver(task: &mut Task, context: &mut UContext) {
     task.kernel_mask = context.mask;
     match task.process().mode {
-        Mode::Record => signals::deliver_pending(task, context, false),
+        Mode::Record => {
+            signals::deliver_pending(task, context, false);
+            chaos::delivered(task, context);
+        }
         Mode::Replay => {
             replay::after(task, context, true);
         }

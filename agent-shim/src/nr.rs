@@ -35,6 +35,7 @@ pub const CLONE: u64 = number("clone");
 pub const CLOSE: u64 = number("close");
 pub const CLOSE_RANGE: u64 = number("close_range");
 pub const COPY_FILE_RANGE: u64 = number("copy_file_range");
+pub const EPOLL_CTL: u64 = number("epoll_ctl");
 pub const EXECVEAT: u64 = number("execveat");
 pub const EXIT: u64 = number("exit");
 pub const EXIT_GROUP: u64 = number("exit_group");

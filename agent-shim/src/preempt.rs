@@ -22,11 +22,13 @@ use crate::intercept::decode::{self, Instruction};
 use crate::intercept::{patch, trap};
 use crate::sys;
 use crate::task::{mm, Task};
-use crate::{checksum, divergence, log, nr, record, replay, ring, signals, turns};
+use crate::{chaos, checksum, divergence, log, nr, record, replay, ring, signals, turns};
 
 /// Instructions stepped through before a stop, at least and at most.
 const STEPS_MIN: u32 = 1500;
 const STEPS_MAX: u32 = 6000;
+/// More of them at most, where the stop is to stand behind an atomic instruction.
+const STEPS_AIMING: u32 = 1000;
 /// A loop as short as this, in bytes, that has changed no memory in so many steps does nothing else.
 const TIGHT: u64 = 256;
 const STEPS_TIGHT: u32 = 200;
@@ -45,6 +47,14 @@ const WINDOW_MAX: usize = 24;
 pub struct Stepping {
     active: bool,
     steps: u32,
+    /// Steps before the stop, at least.
+    least: u32,
+    /// Every step since the last event is made here.
+    whole: bool,
+    /// The stop is to stand behind an atomic instruction, if one comes soon: with a lock just taken, say.
+    aims: bool,
+    /// The next instruction is one.
+    atomic: bool,
     /// Words touched last, without repetition, and what they held before; the next goes to `at`.
     words: [[u64; 2]; WATCHED],
     at: usize,
@@ -78,6 +88,10 @@ pub struct Armed {
 static mut STEPPING: Stepping = Stepping {
     active: false,
     steps: 0,
+    least: STEPS_MIN,
+    whole: false,
+    aims: false,
+    atomic: false,
     words: [[0; 2]; WATCHED],
     at: 0,
     first: [0; 16],
@@ -196,6 +210,10 @@ pub fn begin(task: &mut Task, context: &mut UContext) {
     *stepping = Stepping {
         active: true,
         steps: 0,
+        least: STEPS_MIN,
+        whole: false,
+        aims: false,
+        atomic: false,
         words: [[0; 2]; WATCHED],
         at: 0,
         first: numbered(&context.regs),
@@ -208,6 +226,24 @@ pub fn begin(task: &mut Task, context: &mut UContext) {
     task.stepped = true;
     context.regs.eflags |= TRAP_FLAG;
     note_words(&context.regs);
+    if chaos::on() {
+        let aim = chaos::aim(task);
+        stepping.least += aim.steps;
+        stepping.aims = aim.atomic;
+    }
+}
+
+/// A call of the task is over, and nothing has run since: it is to stop after so many steps, should
+/// others of its group wait by then.
+pub fn begin_behind(task: &mut Task, context: &mut UContext, aim: chaos::Aim) {
+    if stepping().active || task.detached {
+        return;
+    }
+    begin(task, context);
+    let stepping = stepping();
+    (stepping.least, stepping.aims, stepping.whole) = (aim.steps, aim.atomic, true);
+    // Instructions behind the call may stand elsewhere, and a jump in their place.
+    stepping.at = 0;
 }
 
 /// The task faults, or has gone far enough: stepping ends.
@@ -239,6 +275,10 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
         return late;
     }
     let rip = context.regs.rip;
+    if stepping.whole && patch::in_tail(rip) {
+        // Instructions that gave way to a jump, on the way back from the call.
+        return true;
+    }
     if trap::in_shim(rip) || patch::in_stub(rip) {
         // A call: whoever waits gets the turn there.
         cancel(context);
@@ -265,10 +305,21 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
     }
     stepping.lowest = stepping.lowest.min(rip);
     stepping.highest = stepping.highest.max(rip);
-    let enough = stepping.spins || stepping.steps >= STEPS_MIN || stepping.is_tight();
+    let behind_atomic = core::mem::replace(&mut stepping.atomic, next.is_atomic(&code));
+    if behind_atomic && stepping.steps >= stepping.least {
+        stepping.aims = false;
+    }
+    let least = stepping.least + if stepping.aims { STEPS_AIMING } else { 0 };
+    let enough =
+        stepping.steps >= least || !stepping.whole && (stepping.spins || stepping.is_tight());
+    if enough && stepping.whole && !turns::is_waited_for(task) {
+        cancel(context);
+        return true;
+    }
     if enough && !next.repeated {
         let patchable = window(&code[..got], rip).is_some() && patch::reach(rip).is_some();
-        if patchable || stepping.steps > STEPS_MAX / 2 {
+        // Replay passes by a place few times that it comes to soon: a breakpoint there costs little.
+        if patchable || stepping.whole || stepping.steps > STEPS_MAX / 2 {
             cancel(context);
             stop(task, context);
             return true;

@@ -12,16 +12,30 @@ use crate::guest_mem;
 use crate::intercept::clock;
 use crate::sys::Errno;
 use crate::task::{session, Task};
-use crate::{hooks, inputs, outputs, ring, scratch, signals, streams, turns};
+use crate::{chaos, hooks, inputs, outputs, ring, scratch, signals, streams, turns};
 
 pub fn call(cx: &mut Cx) -> After {
+    if chaos::on() {
+        return chaos::call(cx);
+    }
+    made(cx, |cx| turns::make_way(cx.task))
+}
+
+/// The call is made, and becomes an event. `make_way` may let others run first.
+pub fn made(cx: &mut Cx, make_way: impl FnOnce(&mut Cx)) -> After {
     if cx.task.pending.load(Ordering::Acquire) != 0 {
         return deliver_first(cx);
     }
     if session().state.load(Ordering::Relaxed) == state::CLOSED {
         cx.task.detached = true;
     }
-    turns::make_way(cx.task);
+    // Replay compares where the task stands before others run.
+    let input_hash = if cx.task.detached {
+        0
+    } else {
+        inputs::hash(&cx.shape.args, &cx.call.args)
+    };
+    make_way(cx);
     streams::before(cx);
     let header = Header {
         kind: Kind::Call as u8,
@@ -29,11 +43,7 @@ pub fn call(cx: &mut Cx) -> After {
         args: cx.call.args,
         rip: cx.call.rip,
         rsp: cx.call.rsp,
-        input_hash: if cx.task.detached {
-            0
-        } else {
-            inputs::hash(&cx.shape.args, &cx.call.args)
-        },
+        input_hash,
         ..Header::default()
     };
     ring::begin(cx.task, &header);
@@ -115,10 +125,20 @@ impl Cx<'_> {
             // SAFETY: the target's own call, with the target's own memory.
             return Flow::Return(unsafe { arch::syscall(nr, args) });
         }
+        if chaos::on() {
+            if let Some(flow) = chaos::short(self, nr, &args) {
+                return flow;
+            }
+        }
+        self.enter_waiting(nr, &args)
+    }
+
+    /// Enters the kernel for a call that may block, without the turn.
+    pub fn enter_waiting(&mut self, nr: u64, args: &[u64; 6]) -> Flow {
         entered(if scratch::wanted(self) {
-            scratch::enter(self, nr, &args)
+            scratch::enter(self, nr, args)
         } else {
-            wait(self.task, nr, &args)
+            wait(self.task, nr, args)
         })
     }
 

@@ -7,10 +7,14 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{self, state, RING_SIZE};
-use reenact_abi::event::{flags, Header, Kind, Part, Role, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE};
+use reenact_abi::arena::{self, state, LARGE_RINGS_MAX, RING_LARGE, RING_SIZE};
+use reenact_abi::event::{
+    flags, Again, Header, Kind, Part, Role, AGAIN_SIZE, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE,
+    TEMPLATES,
+};
 use reenact_abi::map;
 
+use crate::dispatch::Call;
 use crate::guest_mem;
 use crate::sys;
 use crate::task::{session, slot, Task};
@@ -21,17 +25,42 @@ pub const OWNER_DIED: u32 = 0x4000_0000;
 /// A task waits this long for a stalled recorder before it runs on unrecorded.
 const STALL_MAX_NS: u64 = 1_000_000_000;
 
-/// Maps the ring of the task's slot at its window.
+/// A task that has waited for room so often gets a large ring.
+const WAITS_MAX: u32 = 3;
+
+/// Maps the ring of the task's slot.
 pub fn map_ring(task: &mut Task) -> sys::Result<()> {
+    if task.my_slot().large_ring.load(Ordering::Acquire) == 0 {
+        map_small(task)?;
+    } else {
+        map_large(task)?;
+    }
+    task.head = task.my_slot().head.load(Ordering::Acquire);
+    task.woken = task.head;
+    task.ring_waits = 0;
+    task.templates = [Template::NONE; TEMPLATES];
+    Ok(())
+}
+
+fn map_small(task: &mut Task) -> sys::Result<()> {
     let offset = arena::RINGS + u64::from(task.slot) * RING_SIZE;
+    map_at(task, task.window_base(), offset, RING_SIZE)
+}
+
+fn map_large(task: &mut Task) -> sys::Result<()> {
+    let at = map::LARGE_WINDOWS + u64::from(task.index) * map::LARGE_WINDOW;
+    let offset = arena::LARGE + u64::from(task.slot) * RING_LARGE;
+    map_at(task, at, offset, RING_LARGE)
+}
+
+fn map_at(task: &mut Task, at: u64, offset: u64, size: u64) -> sys::Result<()> {
     let prot = sys::PROT_READ | sys::PROT_WRITE;
     for copy in 0..2 {
-        let at = task.window_base() + copy * RING_SIZE;
-        // SAFETY: the window belongs to this task.
+        // SAFETY: the range belongs to this task.
         unsafe {
             sys::mmap(
-                at,
-                RING_SIZE,
+                at + copy * size,
+                size,
                 prot,
                 sys::MAP_SHARED | sys::MAP_FIXED,
                 task.process().arena_fd,
@@ -39,15 +68,25 @@ pub fn map_ring(task: &mut Task) -> sys::Result<()> {
             )?;
         }
     }
-    task.head = task.my_slot().head.load(Ordering::Acquire);
-    task.woken = task.head;
+    (task.ring, task.ring_size) = (at, size);
     Ok(())
+}
+
+/// Takes the slot's large ring into use, if there may be another one. The ring is empty.
+fn enlarge(task: &mut Task) {
+    task.ring_waits = 0;
+    let in_use = &session().large_rings;
+    if in_use.fetch_add(1, Ordering::SeqCst) >= LARGE_RINGS_MAX || map_large(task).is_err() {
+        in_use.fetch_sub(1, Ordering::SeqCst);
+        return;
+    }
+    task.my_slot().large_ring.store(1, Ordering::Release);
 }
 
 const _: () = assert!(map::TASK_STACK + 2 * RING_SIZE <= map::TASK_STRIDE);
 
 fn address(task: &Task, position: u64) -> u64 {
-    task.window_base() + position % RING_SIZE
+    task.ring + (position & (task.ring_size - 1))
 }
 
 /// Asks the recorder to drain.
@@ -70,7 +109,10 @@ fn make_room(task: &mut Task, need: u64) -> bool {
     let mut waited_ns = 0;
     loop {
         let used = task.head - mine.tail.load(Ordering::Acquire);
-        if used + need <= RING_SIZE {
+        if used == 0 && task.ring_size == RING_SIZE && task.ring_waits > WAITS_MAX {
+            enlarge(task);
+        }
+        if used + need <= task.ring_size {
             return true;
         }
         if !recorder_alive() || waited_ns >= STALL_MAX_NS {
@@ -83,7 +125,8 @@ fn make_room(task: &mut Task, need: u64) -> bool {
         mine.waiting.store(1, Ordering::SeqCst);
         wake_recorder();
         let used = task.head - mine.tail.load(Ordering::SeqCst);
-        if used + need > RING_SIZE {
+        if used + need > task.ring_size {
+            task.ring_waits += 1;
             let begin = sys::monotonic_ns();
             let _ = sys::futex_wait(&mine.waiting, 1, 20_000_000);
             waited_ns += sys::monotonic_ns() - begin;
@@ -231,6 +274,127 @@ pub fn part_from_file(
     done
 }
 
+/// Payload bytes of an event that [`whole`] writes, and all its bytes.
+const WHOLE_BYTES: u64 = 16;
+const WHOLE: u64 = (HEADER_SIZE + PART_SIZE) as u64 + WHOLE_BYTES;
+
+pub fn has_room_for_whole(task: &Task) -> bool {
+    task.head - task.my_slot().tail.load(Ordering::Acquire) + WHOLE <= task.ring_size
+}
+
+/// What an event has in common with the ones that repeat it.
+#[derive(Clone, Copy)]
+pub struct Template {
+    rip: u64,
+    rsp: u64,
+    args: [u64; 6],
+    group: u32,
+    nr: u32,
+}
+
+/// Spreads places in code and on the stack over the templates: 2^64 by the golden ratio.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+const SHIFT: u32 = 64 - TEMPLATES.trailing_zeros();
+const _: () = assert!(TEMPLATES.is_power_of_two());
+
+impl Template {
+    pub const NONE: Template = Template {
+        rip: 0,
+        rsp: 0,
+        args: [0; 6],
+        group: 0,
+        nr: 0,
+    };
+
+    #[inline(always)]
+    fn is_of(&self, call: &Call, group: u32) -> bool {
+        let mut differs = (self.rip ^ call.rip) | (self.rsp ^ call.rsp);
+        for (was, is) in self.args.iter().zip(&call.args) {
+            differs |= was ^ is;
+        }
+        differs == 0 && self.group == group && u64::from(self.nr) == call.nr
+    }
+}
+
+/// Writes the event of a call that returned 0 and wrote two words to `to`, an argument of it: for
+/// which there is room.
+#[inline(always)]
+pub fn whole(
+    task: &mut Task,
+    call: &Call,
+    order: (u32, u64),
+    time_ns: u64,
+    to: u64,
+    words: [u64; 2],
+) {
+    let (group, order) = order;
+    let number = ((call.rip ^ call.rsp).wrapping_mul(SPREAD) >> SHIFT) as usize;
+    if task.templates[number].is_of(call, group) {
+        let at = address(task, task.head);
+        // SAFETY: there is room for more than that; the ring is ours until published.
+        unsafe {
+            *(at as *mut Again) = Again {
+                size: AGAIN_SIZE as u32,
+                kind: Kind::Again as u8,
+                flags: 0,
+                template: number as u16,
+                order,
+                time_ns,
+                words,
+            }
+        };
+        task.last_record = task.head;
+        task.head += AGAIN_SIZE as u64;
+    } else {
+        task.templates[number] = Template {
+            rip: call.rip,
+            rsp: call.rsp,
+            args: call.args,
+            group,
+            nr: call.nr as u32,
+        };
+        let header = Header {
+            size: HEADER_SIZE as u32,
+            kind: Kind::Call as u8,
+            flags: flags::MORE,
+            nr: call.nr as u16,
+            group,
+            template: number as u32 + 1,
+            order,
+            time_ns,
+            args: call.args,
+            rip: call.rip,
+            rsp: call.rsp,
+            ..Header::default()
+        };
+        first(task, &header, to, words);
+    }
+    finish(task);
+}
+
+#[cold]
+fn first(task: &mut Task, header: &Header, addr: u64, words: [u64; 2]) {
+    let at = address(task, task.head);
+    let part = Part {
+        size: PART_SIZE as u32 + WHOLE_BYTES as u32,
+        kind: Kind::Part as u8,
+        flags: 0,
+        role: Role::Output as u8,
+        reserved: 0,
+        addr,
+        len: WHOLE_BYTES,
+        content: 0,
+    };
+    // SAFETY: the caller found room for all three; the ring is ours until published.
+    unsafe {
+        *(at as *mut Header) = *header;
+        *((at + HEADER_SIZE as u64) as *mut Part) = part;
+        *((at + (HEADER_SIZE + PART_SIZE) as u64) as *mut [u64; 2]) = words;
+    }
+    task.last_record = task.head + HEADER_SIZE as u64;
+    task.head += WHOLE;
+}
+
 /// The event is complete.
 pub fn finish(task: &mut Task) {
     if task.detached {
@@ -239,8 +403,8 @@ pub fn finish(task: &mut Task) {
     publish(task);
     task.events += 1;
     let mine = slot(task.slot);
-    let behind = task.head - mine.tail.load(Ordering::Relaxed) > RING_SIZE / 2;
-    if behind && task.head - task.woken > RING_SIZE / 8 {
+    let behind = task.head - mine.tail.load(Ordering::Relaxed) > task.ring_size / 2;
+    if behind && task.head - task.woken > task.ring_size / 8 {
         task.woken = task.head;
         wake_recorder();
     }

@@ -17,7 +17,7 @@ use crate::intercept::patch;
 use crate::intercept::trap::{self, never_blocked};
 use crate::sys::{self, SigAction};
 use crate::task::Task;
-use crate::{preempt, record, replay, turns};
+use crate::{chaos, preempt, record, replay, turns};
 
 pub const SIGKILL: u32 = 9;
 pub const SIGSTOP: u32 = 19;
@@ -139,7 +139,12 @@ pub fn hurry(task: &mut Task) {
         }
         task.timer = id + 1;
     }
-    let due = [0u64, 0, 0, HURRY_NS];
+    let hurry_ns = if chaos::on() {
+        chaos::hurry_ns(task)
+    } else {
+        HURRY_NS
+    };
+    let due = [0u64, 0, 0, hurry_ns];
     // SAFETY: the kernel reads one itimerspec.
     unsafe {
         sys::call(

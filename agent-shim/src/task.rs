@@ -8,9 +8,12 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use reenact_abi::arena::{self, Group, Mode, Net, Session, Slot};
+use reenact_abi::event::TEMPLATES;
 use reenact_abi::map;
 
 use crate::arch::{self, frame::AltStack, frame::SigInfo};
+use crate::chaos::Dice;
+use crate::ring::Template;
 use crate::sys::{self, SigAction};
 
 pub const SIGNALS: usize = 65;
@@ -71,6 +74,8 @@ pub struct Task {
     pub stepped: bool,
     /// Recording: bytes mapped to stand in for the target's memory during calls.
     pub scratch: u64,
+    /// Recording with chaos: what the task draws from.
+    pub dice: Dice,
     /// The target's stack pointer when the task was last in its own code.
     pub rsp: u64,
     /// Replay: the task's log, the position in it, and the part of it that is mapped.
@@ -83,6 +88,15 @@ pub struct Task {
     pub at: u64,
     pub window: u64,
     pub window_mapped: bool,
+    /// Recording: events that the recorder knows, and that later ones may repeat.
+    pub templates: [Template; TEMPLATES],
+    /// Recording: CLOCK_REALTIME less CLOCK_MONOTONIC, and at which CLOCK_REALTIME that was found.
+    pub offset_ns: u64,
+    pub offset_since_ns: u64,
+    /// Recording: where the ring is mapped, its bytes, and how often the task waited for room in it.
+    pub ring: u64,
+    pub ring_size: u64,
+    pub ring_waits: u32,
     /// Replay: the group and order of the event taken last, while its turn has not been given up.
     pub turn: (u32, u64),
     /// Events recorded or replayed so far.
@@ -111,6 +125,8 @@ pub struct Process {
     pub parked: AtomicU32,
     /// It maps memory that other processes may write: a forked child joins the group.
     pub shares_memory: bool,
+    /// Recording with chaos: it asks epoll for edges, and takes a short transfer for one.
+    pub wants_edges: bool,
 }
 
 /// Room for the shim's own stack and state at the start of each block.

@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering;
 
 use reenact_abi::arena::{state, Group, GROUPS_MAX, MERGE_BY_RECORDER};
 
+use crate::chaos;
 use crate::ring::{self, OWNER_DIED};
 use crate::signals;
 use crate::sys;
@@ -66,6 +67,7 @@ fn take(index: u32, slot: u32) {
 fn wait(group: &Group) {
     let mut seen = group.grants.load(Ordering::SeqCst);
     let mut waited_ns = 0;
+    let mut passes = if chaos::on() { chaos::passes() } else { 0 };
     while group.turn.swap(2, Ordering::SeqCst) != 0 {
         let slice_ns = slice(group);
         let timed_out = sys::futex_wait(&group.turn, 2, slice_ns) == Err(sys::Errno(110));
@@ -80,8 +82,17 @@ fn wait(group: &Group) {
             }
             hurry_holder(group);
         }
+        if passes != 0 && !timed_out && group.waiters.load(Ordering::SeqCst) > 1 {
+            // Whoever waits behind this task goes first.
+            passes -= 1;
+            sys::futex_wake(&group.turn, 1);
+            sys::sleep_ns(PASS_NS);
+        }
     }
 }
+
+/// How long a task that passes leaves the turn to the next one.
+const PASS_NS: u64 = 30_000;
 
 /// How long a task computes while others wait: at first, and once it is known to do nothing else, or to
 /// wait for memory to change.
@@ -90,6 +101,9 @@ const SLICE_COMPUTING_NS: u64 = 20_000_000;
 const SLICE_SPINNING_NS: u64 = 500_000;
 
 fn slice(group: &Group) -> u64 {
+    if chaos::on() {
+        return chaos::slice_ns();
+    }
     match group.slice_ns.load(Ordering::Relaxed) {
         0 => SLICE_NS,
         ns => u64::from(ns),
@@ -119,6 +133,15 @@ pub fn make_way(task: &Task) {
 
 pub fn is_wanted(task: &Task) -> bool {
     mine(task).wanted.load(Ordering::Relaxed) != 0
+}
+
+pub fn is_waited_for(task: &Task) -> bool {
+    mine(task).waiters.load(Ordering::SeqCst) != 0
+}
+
+/// Did somebody give the turn up just now who will want it again?
+pub fn is_made_way_for(task: &Task) -> bool {
+    mine(task).making_way.load(Ordering::SeqCst) != 0
 }
 
 /// The task was stopped while it computed. `spins`: it will only go round until memory changes.
@@ -240,10 +263,10 @@ pub fn merge(task: &Task, other: u32) -> bool {
 /// Recording: the position of the event that happens now.
 pub fn next_order(task: &Task) -> (u32, u64) {
     let group = mine(task);
-    (
-        group.id.load(Ordering::Relaxed),
-        group.order.fetch_add(1, Ordering::Relaxed),
-    )
+    // Only the task that has the turn counts.
+    let order = group.order.load(Ordering::Relaxed);
+    group.order.store(order + 1, Ordering::Relaxed);
+    (group.id.load(Ordering::Relaxed), order)
 }
 
 /// Recording: claims a fresh group.

@@ -22,6 +22,7 @@ use crate::{doctor, session};
 #[command(after_help = "Examples:
   record -- ./e2e-test.sh                record a test into trace.zst
   record -o flaky.zst -- pytest -x       choose the file
+  record --chaos 7 -- ./e2e-test.sh      look for a rare order of events; other seeds, other orders
   record doctor                          what works on this machine
 
 Exit status: that of the command (128+N when a signal N ended it); 125 when recording could not
@@ -55,6 +56,10 @@ pub struct Run {
     /// Let each system call trap: slower, and nothing of the program's code is rewritten.
     #[arg(long)]
     pub no_patch: bool,
+    /// Draw from SEED which task runs next and for how long, and where transfers on streams are short:
+    /// finds bugs of order that rarely show.
+    #[arg(long, value_name = "SEED")]
+    pub chaos: Option<u64>,
     /// The command and its arguments.
     #[arg(required = true, last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -6,24 +6,32 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use reenact_abi::arena::{self, slot, Slot, RINGS, RING_SIZE, SLOTS_MAX};
-use reenact_abi::event::{flags, Header, Kind, Part, Role, HEADER_SIZE, PART_SIZE, RECORD_MAX};
+use reenact_abi::arena::{self, slot, Slot, LARGE, RINGS, RING_LARGE, RING_SIZE, SLOTS_MAX};
+use reenact_abi::event::{
+    flags, Again, Header, Kind, Part, Role, AGAIN_SIZE, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE,
+    RECORD_MAX, TEMPLATES,
+};
 use reenact_launch::Session;
-use reenact_trace::{Event, EventPart, ProcessEnd, StreamId, WriteError, Writer};
+use reenact_trace::{
+    Event, EventPart, PartRef, ProcessEnd, StreamHandle, StreamId, WriteError, Writer,
+};
+use smallvec::SmallVec;
 
 const OWNER_DIED: u32 = 0x4000_0000;
 
 /// A stream whose task has a slot.
 #[derive(Default)]
 struct Live {
-    stream: Option<StreamId>,
+    stream: Option<(StreamId, StreamHandle)>,
     parent: u32,
-    /// Bytes that do not make a whole record yet.
+    /// Bytes that do not make a whole event yet.
     pending: Vec<u8>,
-    /// An event whose parts are still coming.
+    /// Events that later ones repeat, with the address of their part.
+    templates: Box<[Option<(Header, u64)>]>,
+    /// A large event whose parts are still coming.
     open: Option<Event>,
-    last: Option<Header>,
-    events: u64,
+    /// Kind and result of the last event.
+    last: Option<(u8, i64)>,
     /// How often the slot was seen in state FOREIGN in a row.
     foreign: u32,
     broken: bool,
@@ -61,9 +69,9 @@ impl<'a> Drain<'a> {
         }
     }
 
-    /// Takes everything that is there. Returns whether anything was.
-    pub fn pass(&mut self, writer: &mut Writer) -> Result<bool, WriteError> {
-        let mut any = false;
+    /// Takes everything that is there. Returns how many bytes of events that was.
+    pub fn pass(&mut self, writer: &mut Writer) -> Result<u64, WriteError> {
+        let mut taken = 0;
         self.look_for_tasks();
         for at in 0..self.used.len() {
             let index = self.used[at];
@@ -75,15 +83,14 @@ impl<'a> Drain<'a> {
             }
             let dead = entry.owner.load(Ordering::Acquire) & OWNER_DIED != 0;
             let foreign = self.seen_foreign(index, state);
-            any |= self.drain_slot(index, entry, writer)?;
+            taken += self.drain_slot(index, entry, writer)?;
             if dead || foreign {
                 // Once more: what it wrote between our look at the ring and its death.
-                self.drain_slot(index, entry, writer)?;
+                taken += self.drain_slot(index, entry, writer)?;
                 self.end_stream(index, entry, writer, state, foreign)?;
-                any = true;
             }
         }
-        Ok(any)
+        Ok(taken)
     }
 
     /// Looks at all slots, if there are new tasks: there are thousands, and a pass is short.
@@ -121,13 +128,14 @@ impl<'a> Drain<'a> {
         index: usize,
         entry: &Slot,
         writer: &mut Writer,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<u64, WriteError> {
         let live = self.live.entry(index).or_default();
         if live.stream.is_none() {
-            live.stream = Some(StreamId {
+            let stream = StreamId {
                 process: entry.process,
                 task: entry.task,
-            });
+            };
+            live.stream = Some((stream, writer.handle(stream)));
             live.parent = entry.parent_process;
             self.totals.streams += 1;
         }
@@ -136,9 +144,10 @@ impl<'a> Drain<'a> {
             entry.tail.load(Ordering::Relaxed),
         );
         let ready = head.wrapping_sub(tail);
-        if ready == 0 || ready > RING_SIZE {
-            live.broken |= ready > RING_SIZE;
-            return Ok(false);
+        let (_, size) = ring(index, entry);
+        if ready == 0 || ready > size {
+            live.broken |= ready > size;
+            return Ok(0);
         }
         copy_ring(self.session, index, tail, ready, &mut live.pending);
         entry.tail.store(head, Ordering::Release);
@@ -150,7 +159,7 @@ impl<'a> Drain<'a> {
         let taken = consume(live, &pending, writer, &mut self.totals)?;
         pending.drain(..taken);
         live.pending = pending;
-        Ok(true)
+        Ok(ready)
     }
 
     /// The task is gone: what it was in the middle of is unfinished.
@@ -163,13 +172,13 @@ impl<'a> Drain<'a> {
         foreign: bool,
     ) -> Result<(), WriteError> {
         let mut live = self.live.remove(&index).unwrap_or_default();
-        let Some(stream) = live.stream else {
+        let Some((stream, _)) = live.stream else {
             return Ok(());
         };
         self.unfinished(index, entry, &mut live, writer)?;
         let by_fault = live
             .last
-            .is_some_and(|last| last.kind == Kind::Fault as u8 && last.ret == 0);
+            .is_some_and(|(kind, ret)| kind == Kind::Fault as u8 && ret == 0);
         let gaps = entry.gaps.load(Ordering::Relaxed);
         self.totals.gaps += u64::from(gaps);
         self.totals.broken += u64::from(live.broken);
@@ -192,6 +201,12 @@ impl<'a> Drain<'a> {
             exe: entry.exe[..exe_len].to_vec(),
             parent: live.parent,
         })?;
+        if entry.large_ring.swap(0, Ordering::SeqCst) != 0 {
+            self.session
+                .give_back(LARGE + index as u64 * RING_LARGE, RING_LARGE);
+            let in_use = &self.session.header().large_rings;
+            let _ = in_use.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        }
         self.free(entry);
         Ok(())
     }
@@ -209,18 +224,20 @@ impl<'a> Drain<'a> {
             let inside = entry.inflight.load(Ordering::Acquire) != 0;
             let mut bytes = Vec::new();
             copy_ring(self.session, index, head, HEADER_SIZE as u64, &mut bytes);
-            inside.then(|| (head, header_of(&bytes)))
+            let bytes = bytes.first_chunk().filter(|_| inside)?;
+            Some((head, header_of(bytes)))
         };
         let (first, second) = (look(), look());
         // A task that lives on may be writing what we read.
         let Some((head, mut header)) = first.filter(|_| first == second && !live.broken) else {
             return Ok(());
         };
-        let drained = head == entry.tail.load(Ordering::Acquire) && live.open.is_none();
+        let drained = head == entry.tail.load(Ordering::Acquire)
+            && live.open.is_none()
+            && live.pending.is_empty();
         if header.kind == Kind::Call as u8 && drained {
             header.flags = header.flags & !flags::MORE | flags::UNFINISHED;
-            let parts = Vec::new();
-            emit(live, Event { header, parts }, writer, &mut self.totals)?;
+            emit(live, header, &[], writer, &mut self.totals)?;
         }
         Ok(())
     }
@@ -281,7 +298,9 @@ impl<'a> Drain<'a> {
             let Some(mut live) = self.live.remove(&index) else {
                 continue;
             };
-            let Some(stream) = live.stream else { continue };
+            let Some((stream, _)) = live.stream else {
+                continue;
+            };
             // What it did up to this call others may have seen.
             self.unfinished(index, entry, &mut live, writer)?;
             self.totals.detached += 1;
@@ -314,15 +333,20 @@ fn root(session: &Session, mut index: u32) -> usize {
     index as usize % arena::GROUPS_MAX
 }
 
+/// Where a slot's ring lies in the session's file, and its size.
+fn ring(index: usize, entry: &Slot) -> (u64, u64) {
+    match entry.large_ring.load(Ordering::Acquire) {
+        0 => (RINGS + index as u64 * RING_SIZE, RING_SIZE),
+        _ => (LARGE + index as u64 * RING_LARGE, RING_LARGE),
+    }
+}
+
 fn copy_ring(session: &Session, index: usize, position: u64, len: u64, into: &mut Vec<u8>) {
-    let base = RINGS + index as u64 * RING_SIZE;
-    let at = position % RING_SIZE;
-    let first = len.min(RING_SIZE - at);
-    let start = into.len();
-    into.resize(start + len as usize, 0);
-    let (one, two) = into[start..].split_at_mut(first as usize);
-    session.copy_out(base + at, one);
-    session.copy_out(base, two);
+    let (base, size) = ring(index, session.slot(index));
+    let at = position % size;
+    let first = len.min(size - at);
+    session.copy_out(base + at, first as usize, into);
+    session.copy_out(base, (len - first) as usize, into);
 }
 
 fn wake(word: &std::sync::atomic::AtomicU32) {
@@ -330,16 +354,18 @@ fn wake(word: &std::sync::atomic::AtomicU32) {
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1, 0, 0, 0) };
 }
 
+#[inline(always)]
 fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
+#[inline(always)]
 fn half(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
 /// Reads a header's fields from its bytes, in their `repr(C)` order.
-fn header_of(bytes: &[u8]) -> Header {
+fn header_of(bytes: &[u8; HEADER_SIZE]) -> Header {
     let mut args = [0u64; 6];
     for (index, arg) in args.iter_mut().enumerate() {
         *arg = word(bytes, 40 + index * 8);
@@ -350,7 +376,7 @@ fn header_of(bytes: &[u8]) -> Header {
         flags: bytes[5],
         nr: u16::from_le_bytes([bytes[6], bytes[7]]),
         group: half(bytes, 8),
-        reserved: 0,
+        template: half(bytes, 12),
         order: word(bytes, 16),
         ticket: word(bytes, 24),
         time_ns: word(bytes, 32),
@@ -369,7 +395,106 @@ const _: () = assert!(
         && core::mem::offset_of!(Header, input_hash) == 112
         && core::mem::offset_of!(Part, addr) == 8
         && core::mem::offset_of!(Part, content) == 24
+        && core::mem::offset_of!(Header, template) == 12
+        && AGAIN_SIZE == 40
+        && core::mem::offset_of!(Again, template) == 6
+        && core::mem::offset_of!(Again, words) == 24
 );
+
+/// An event of so many bytes is not waited for as a whole.
+const LONG: usize = 64 << 10;
+
+/// What lies in front of the bytes that came from a ring.
+enum Front {
+    /// A whole event, as most are, of so many bytes.
+    Event(usize),
+    /// The beginning of one.
+    Unfinished,
+    /// One with contents or long payloads, or nothing that can be: to be taken record by record.
+    Other,
+}
+
+/// Notes an event that later ones repeat.
+fn keep_template(live: &mut Live, header: &Header, parts: &[PartRef<'_>]) {
+    if live.templates.is_empty() {
+        live.templates = vec![None; TEMPLATES].into();
+    }
+    let place = live.templates.get_mut(header.template as usize - 1);
+    if let (Some(place), [part]) = (place, parts) {
+        *place = (part.role == Role::Output && part.len == 16).then_some((*header, part.addr));
+    }
+}
+
+/// Takes an event that repeats a template; false if there is no such.
+fn again(
+    live: &mut Live,
+    record: &[u8; AGAIN_SIZE],
+    writer: &mut Writer,
+    totals: &mut Totals,
+) -> Result<bool, WriteError> {
+    let number = usize::from(u16::from_le_bytes([record[6], record[7]]));
+    let Some((template, addr)) = live.templates.get(number).copied().flatten() else {
+        return Ok(false);
+    };
+    let header = Header {
+        order: word(record, 8),
+        time_ns: word(record, 16),
+        ..template
+    };
+    let part = PartRef {
+        role: Role::Output,
+        addr,
+        len: 16,
+        content: 0,
+        bytes: &record[24..],
+    };
+    emit(live, header, &[part], writer, totals)?;
+    Ok(half(record, 0) as usize == AGAIN_SIZE)
+}
+
+/// Finds the event in front, and its parts.
+fn whole<'a>(bytes: &'a [u8], parts: &mut SmallVec<[PartRef<'a>; 4]>) -> Front {
+    let Some(first) = bytes.first_chunk::<HEADER_SIZE>() else {
+        return Front::Unfinished;
+    };
+    if half(first, 0) as usize != HEADER_SIZE || first[4] == Kind::Part as u8 {
+        return Front::Other;
+    }
+    let (mut at, mut more) = (HEADER_SIZE, first[5] & flags::MORE != 0);
+    while more {
+        let Some(head) = bytes[at..].first_chunk::<PART_SIZE>() else {
+            return Front::Unfinished;
+        };
+        let size = half(head, 0) as usize;
+        let fits = (PART_SIZE..RECORD_MAX).contains(&size) && size.is_multiple_of(8);
+        let role = Role::from_u8(head[6]).filter(|role| role.in_trace());
+        let (true, Some(role)) = (fits && head[4] == Kind::Part as u8, role) else {
+            return Front::Other;
+        };
+        let Some(record) = bytes.get(at..at + size) else {
+            return Front::Unfinished;
+        };
+        let (addr, len, content) = (word(head, 8), word(head, 16), word(head, 24));
+        let bytes = if role.is_reference() {
+            &[][..]
+        } else {
+            match record[PART_SIZE..].get(..len as usize) {
+                Some(bytes) if bytes.len() < PART_BYTES_MAX => bytes,
+                _ => return Front::Other,
+            }
+        };
+        parts.push(PartRef {
+            role,
+            addr,
+            len,
+            content,
+            bytes,
+        });
+        more = head[5] & flags::MORE != 0;
+        at += size;
+    }
+    Front::Event(at)
+}
 
 /// Takes whole records from the front of what is pending; returns the bytes taken.
 fn consume(
@@ -383,6 +508,33 @@ fn consume(
         let rest = &pending[at..];
         if rest.len() < 8 {
             break;
+        }
+        if live.open.is_none() && rest[4] == Kind::Again as u8 {
+            let Some(record) = rest.first_chunk::<AGAIN_SIZE>() else {
+                break;
+            };
+            if !again(live, record, writer, totals)? {
+                live.broken = true;
+                break;
+            }
+            at += AGAIN_SIZE;
+            continue;
+        }
+        if live.open.is_none() {
+            let mut parts = SmallVec::new();
+            match (whole(rest, &mut parts), rest.first_chunk()) {
+                (Front::Event(len), Some(bytes)) => {
+                    let header = header_of(bytes);
+                    if header.template != 0 {
+                        keep_template(live, &header, &parts);
+                    }
+                    emit(live, header, &parts, writer, totals)?;
+                    at += len;
+                    continue;
+                }
+                (Front::Unfinished, _) if rest.len() < LONG => break,
+                _ => {}
+            }
         }
         let size = half(rest, 0) as usize;
         let is_part = rest[4] == Kind::Part as u8;
@@ -403,14 +555,14 @@ fn consume(
         if is_part {
             part(live, record, writer)?;
         } else {
-            live.open = Some(Event {
-                header: header_of(record),
+            live.open = record.first_chunk().map(|bytes| Event {
+                header: header_of(bytes),
                 parts: Vec::new(),
             });
         }
         if record[5] & flags::MORE == 0 {
             if let Some(event) = live.open.take() {
-                emit(live, event, writer, totals)?;
+                emit(live, event.header, &event.part_refs(), writer, totals)?;
             }
         }
     }
@@ -477,20 +629,20 @@ fn push(live: &mut Live, part: EventPart) {
 
 fn emit(
     live: &mut Live,
-    mut event: Event,
+    mut header: Header,
+    parts: &[PartRef<'_>],
     writer: &mut Writer,
     totals: &mut Totals,
 ) -> Result<(), WriteError> {
-    let Some(stream) = live.stream else {
+    let Some((_, handle)) = live.stream else {
         return Ok(());
     };
-    if event.parts.is_empty() {
-        event.header.flags &= !flags::MORE;
+    if parts.is_empty() {
+        header.flags &= !flags::MORE;
     }
-    live.last = Some(event.header);
-    live.events += 1;
+    live.last = Some((header.kind, header.ret));
     totals.events += 1;
-    match writer.event(stream, event) {
+    match writer.event_of(handle, &header, parts) {
         // An event that the format cannot hold is the target's scribbling: the stream ends before it.
         Err(WriteError::BadEvent { .. }) => {
             live.broken = true;

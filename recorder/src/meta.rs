@@ -1,12 +1,13 @@
 //! What a trace says about where and when it was made.
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use reenact_abi::arena::Net;
 use reenact_launch::machine;
 use reenact_trace::Meta;
+
+use crate::cli::Run;
 
 pub fn wall_ns() -> u64 {
     machine::clock_ns(libc::CLOCK_REALTIME)
@@ -71,11 +72,15 @@ pub fn uuid() -> [u8; 16] {
     bytes
 }
 
-pub fn collect(argv: &[OsString], net: Net, patched: bool) -> Meta {
+pub fn collect(run: &Run, net: Net) -> Meta {
     Meta {
         uuid: uuid(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        argv: argv.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
+        argv: run
+            .command
+            .iter()
+            .map(|arg| arg.as_bytes().to_vec())
+            .collect(),
         cwd: std::env::current_dir()
             .map(|dir| dir.as_os_str().as_bytes().to_vec())
             .unwrap_or_default(),
@@ -88,7 +93,8 @@ pub fn collect(argv: &[OsString], net: Net, patched: bool) -> Meta {
         wall_start_ns: wall_ns(),
         mono_start_ns: machine::monotonic_ns(),
         net: net_name(net).to_owned(),
-        patched,
+        patched: !run.no_patch,
+        chaos: run.chaos,
         root_process: 1,
         stdout: describe(1),
         stderr: describe(2),

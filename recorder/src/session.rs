@@ -9,7 +9,7 @@ use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use reenact_abi::arena::{state, Mode, RINGS, RING_SIZE, SLOTS_MAX};
+use reenact_abi::arena::{state, Mode, RINGS_END};
 use reenact_launch::{machine, Launch, Session, SessionError, StartError};
 use reenact_trace::{End, WriteError, Writer};
 
@@ -91,11 +91,10 @@ pub fn record(run: &Run) -> Result<ExitCode, RecordError> {
         return Err(within_a_recording(program).into());
     }
     let net = machine::choose_net(machine::requested_net());
-    let described = meta::collect(&run.command, net, !run.no_patch);
+    let described = meta::collect(run, net);
     let mut writer = Writer::create(&run.output, &described).map_err(RecordError::Output)?;
-    let session_len = RINGS + SLOTS_MAX as u64 * RING_SIZE;
-    let session = Session::create(Mode::Record, net, session_len, session_len)?;
-    prepare(&session, !run.no_patch);
+    let session = Session::create(Mode::Record, net, RINGS_END, RINGS_END)?;
+    prepare(&session, run);
     outlive_signals();
     let child = start(&session, program)?;
     CHILD.store(child, Ordering::Relaxed);
@@ -132,13 +131,16 @@ fn within_a_recording(program: Program) -> CommandError {
     }
 }
 
-fn prepare(session: &Session, rewrites: bool) {
+fn prepare(session: &Session, run: &Run) {
+    let rewrites = !run.no_patch;
     let header = session.header_ptr();
     // SAFETY: nobody else is running yet.
     unsafe {
         (*header).rewrites = u32::from(rewrites);
         // Without rewriting, the cycle counter traps, and the vDSO cannot be used.
         (*header).vdso_data_pages = if rewrites { meta::vdso_data_pages() } else { 0 };
+        (*header).chaos = u32::from(run.chaos.is_some());
+        (*header).chaos_seed = run.chaos.unwrap_or(0);
         (*header).stdout = Session::identify(1).unwrap_or_default();
         (*header).stderr = Session::identify(2).unwrap_or_default();
         (*header).owner.store(own_tid(), Ordering::SeqCst);
@@ -216,6 +218,7 @@ fn follow(
     let mut ended: Option<(i32, Instant)> = None;
     let mut last_flush = Instant::now();
     loop {
+        let seen = session.asked();
         if trouble.is_none() {
             if let Err(error) = step(drain, writer, &mut last_flush) {
                 session
@@ -238,13 +241,18 @@ fn follow(
             ended = reap(child, true).map(|status| (status, Instant::now()));
             continue;
         }
-        session.wait_for_work(if ended.is_some() {
+        let at_most = if ended.is_some() {
             Duration::from_millis(1)
         } else {
             POLL
-        });
+        };
+        session.wait_for_work(seen, at_most);
     }
 }
+
+/// A pass that took fewer bytes is not followed by another at once: programs that run need the CPU
+/// more than a ring with room needs to be empty.
+const WORTHWHILE: u64 = 128 << 10;
 
 fn step(
     drain: &mut Drain,
@@ -252,7 +260,7 @@ fn step(
     last_flush: &mut Instant,
 ) -> Result<(), WriteError> {
     for _ in 0..64 {
-        if !drain.pass(writer)? {
+        if drain.pass(writer)? < WORTHWHILE {
             break;
         }
     }

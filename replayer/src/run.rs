@@ -159,7 +159,7 @@ fn watch(layout: &Layout, pace: Pace) -> bool {
             header.state.store(state::STOPPED, Ordering::SeqCst);
             end_all(session);
         }
-        session.wait_for_work(POLL);
+        session.wait_for_work(session.asked(), POLL);
     }
 }
 

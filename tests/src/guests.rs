@@ -1,13 +1,14 @@
 //! Guest programs: one C file each, compiled once per content.
 
+use std::ffi::OsStr;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, process};
 
-use crate::run::Ending;
-use crate::subject::Subject;
+use crate::run::{Ending, Finished};
+use crate::subject::{program, Subject};
 use crate::tools::{need, target_dir};
 
 /// A guest as its source describes it.
@@ -22,6 +23,53 @@ pub struct Guest {
 pub fn guest(name: &str) -> Subject {
     let built = build(name);
     Subject::of_guest(name, built.binary, built.ends)
+}
+
+/// A program with a bug of order, by the name of its file in the folder racy.
+pub fn racy(file: &str) -> Subject {
+    let source = folder_of("racy").join(file);
+    match source.extension().and_then(OsStr::to_str) {
+        Some("c") => {
+            let built = build_source(&source, &[folder_of("racy").join("racy.h")]);
+            program(&[built.binary.to_str().expect("a UTF-8 path")])
+        }
+        Some("py") => {
+            need("python3", "python3");
+            program(&["python3", source.to_str().expect("a UTF-8 path")])
+        }
+        _ => panic!("{file}: neither C nor Python"),
+    }
+    .called(file)
+}
+
+/// Did a program with a bug of order show it? It says so in words and by its exit status, or the address
+/// sanitizer does.
+pub fn shows_bug(run: &Finished) -> bool {
+    let said = run.text() + &run.error_text();
+    let bug = said.contains("BUG: ") || said.contains("ERROR: AddressSanitizer: ");
+    let well = said.contains("all is well: ");
+    let verdict = (run.ending, bug, well);
+    assert!(
+        matches!(
+            verdict,
+            (Ending::Exit(1), true, false) | (Ending::Exit(0), false, true)
+        ),
+        "no verdict: {}\n{said}",
+        run.ending
+    );
+    bug
+}
+
+/// The files of all programs with a bug of order, in the order of the alphabet.
+pub fn all_racy() -> Vec<String> {
+    let folder = folder_of("racy");
+    let listed =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let names = listed.map(|entry| entry.expect("an entry of a folder").file_name());
+    let names = names.map(|name| name.into_string().expect("names of programs are UTF-8"));
+    let mut names: Vec<String> = names.filter(|name| !name.ends_with(".h")).collect();
+    names.sort();
+    names
 }
 
 /// Checks every guest of a list, and fails in the end with the names of all that failed.
@@ -65,14 +113,28 @@ pub fn all_guests() -> Vec<String> {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("guests")
+    folder_of("guests")
+}
+
+fn folder_of(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(kind)
 }
 
 /// Compiles a guest, unless the same source was compiled by the same flags before.
 pub fn build(name: &str) -> Guest {
     let source = folder().join(name).with_extension("c");
+    build_source(
+        &source,
+        &["guest.h", "loopback.h"].map(|header| folder().join(header)),
+    )
+}
+
+/// Compiles a source that includes these headers, unless all of them were compiled before.
+fn build_source(source: &Path, headers: &[PathBuf]) -> Guest {
+    let name = source.file_stem().expect("a source has a name");
+    let name = name.to_str().expect("names of guests are UTF-8");
     let text =
-        fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+        fs::read_to_string(source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
     let ends = text
         .lines()
         .take(3)
@@ -88,19 +150,17 @@ pub fn build(name: &str) -> Guest {
 
     let mut hasher = blake3::Hasher::new();
     hasher.update(text.as_bytes());
-    for header in ["guest.h", "loopback.h"] {
-        let header = folder().join(header);
+    for header in headers {
         hasher.update(
-            &fs::read(&header).unwrap_or_else(|error| panic!("{}: {error}", header.display())),
+            &fs::read(header).unwrap_or_else(|error| panic!("{}: {error}", header.display())),
         );
     }
     let hash = hasher.finalize().to_hex();
     let cache = target_dir().join("guests").join(&hash[..16]);
-    let file_name = Path::new(name).file_name().expect("a guest has a name");
-    let binary = cache.join(file_name);
+    let binary = cache.join(name);
     if !binary.exists() {
         fs::create_dir_all(&cache).unwrap_or_else(|error| panic!("{}: {error}", cache.display()));
-        compile(&source, &flags, &binary);
+        compile(source, &flags, &binary);
     }
     Guest { binary, ends }
 }

@@ -22,7 +22,7 @@ mod tools;
 mod wall_clock;
 
 pub use docker_profile::docker_filter;
-pub use guests::{all_guests, build, each_guest, guest, Guest};
+pub use guests::{all_guests, all_racy, build, each_guest, guest, racy, shows_bug, Guest};
 pub use limits::{limit, limits, Limit, Step};
 pub use place::{bare_root, OpenFolder, Place};
 pub use random::{rounds, thorough, Random};

@@ -33,6 +33,7 @@ pub struct Subject {
     net: Net,
     quiet: bool,
     unpatched: bool,
+    chaos: Option<u64>,
     verifies_itself: bool,
     ends: Option<Ending>,
     limit: Duration,
@@ -59,6 +60,7 @@ impl Subject {
             net: Net::Dispatch,
             quiet: true,
             unpatched: false,
+            chaos: None,
             verifies_itself: false,
             ends: None,
             limit: Duration::from_secs(120),
@@ -105,6 +107,12 @@ impl Subject {
     /// as it likes: what was recorded in one way must replay in the other.
     pub fn unpatched(mut self) -> Subject {
         self.unpatched = true;
+        self
+    }
+
+    /// Records with schedules and short transfers drawn from this seed.
+    pub fn chaos(mut self, seed: u64) -> Subject {
+        self.chaos = Some(seed);
         self
     }
 
@@ -163,6 +171,9 @@ impl Subject {
         }
         if self.unpatched {
             command.arg("--no-patch");
+        }
+        if let Some(seed) = self.chaos {
+            command.arg("--chaos").arg(seed.to_string());
         }
         command.arg("--").args(&self.words);
         if self.net == Net::Seccomp {

@@ -159,10 +159,14 @@ impl Session {
         Ok(())
     }
 
-    /// Sleeps until a shim asks for something, or a while (less than a second).
-    pub fn wait_for_work(&self, at_most: Duration) {
+    /// How often shims have asked for something so far, for [`Session::wait_for_work`].
+    pub fn asked(&self) -> u32 {
+        self.header().wake.load(Ordering::SeqCst)
+    }
+
+    /// Sleeps until a shim asks for something after `seen`, or a while (less than a second).
+    pub fn wait_for_work(&self, seen: u32, at_most: Duration) {
         let word = &self.header().wake;
-        let seen = word.load(Ordering::SeqCst);
         let timeout = libc::timespec {
             tv_sec: 0,
             tv_nsec: at_most.as_nanos() as i64,
@@ -181,18 +185,25 @@ impl Session {
         };
     }
 
-    /// Copies shared bytes out; `offset + into.len()` must lie in the mapped part.
-    pub fn copy_out(&self, offset: u64, into: &mut [u8]) {
-        assert!(offset as usize + into.len() <= self.len);
-        // SAFETY: in bounds; the bytes may change while they are copied, which garbles data that a
-        // hostile target could have garbled anyway.
+    /// Gives memory of the session's file back, from `offset` on; it then reads as zeroes.
+    pub fn give_back(&self, offset: u64, len: u64) {
+        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        // SAFETY: concerns a file of ours; where it fails, the memory stays in use.
+        unsafe { libc::fallocate(self.arena.as_raw_fd(), mode, offset as i64, len as i64) };
+    }
+
+    /// Appends shared bytes; `offset + len` must lie in the mapped part.
+    pub fn copy_out(&self, offset: u64, len: usize, into: &mut Vec<u8>) {
+        assert!(offset as usize + len <= self.len);
+        into.reserve(len);
+        let had = into.len();
+        // SAFETY: in bounds, and there is room for them; the bytes may change while they are copied,
+        // which garbles data that a hostile target could have garbled anyway.
         unsafe {
-            std::ptr::copy_nonoverlapping(
-                self.base.add(offset as usize),
-                into.as_mut_ptr(),
-                into.len(),
-            )
-        };
+            let from = self.base.add(offset as usize);
+            std::ptr::copy_nonoverlapping(from, into.as_mut_ptr().add(had), len);
+            into.set_len(had + len);
+        }
     }
 
     pub fn arena_fd(&self) -> &OwnedFd {

@@ -19,7 +19,7 @@ use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
 use crate::task::{group, session, slot, Process, Task, FRAMES_ROOM};
-use crate::{checksum, divergence, outputs, preempt, record, replay, ring, streams, turns};
+use crate::{chaos, checksum, divergence, outputs, preempt, record, replay, ring, streams, turns};
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_FS: u64 = 0x200;
@@ -422,6 +422,9 @@ extern "C" fn start_sharing(_: u64) -> ! {
     unsafe {
         let context = &mut *(at as *mut UContext);
         context.mask = crate::signals::real_mask(task.mask);
+        if task.recording() && chaos::on() {
+            chaos::begin_task(task, context);
+        }
         context.regs.rip = patch::resume_at(context.regs.rip);
         arch::sigreturn(at)
     }
@@ -440,6 +443,7 @@ fn begin_child(cx: &mut Cx, child: &Child) {
     task.events = 0;
     task.pending.store(0, Ordering::Relaxed);
     task.turn = (0, 0);
+    chaos::forked(task);
     if child.flags & CLONE_CLEAR_SIGHAND != 0 {
         for action in &mut task.process().actions {
             if action.handler != sys::SIG_IGN {
@@ -480,6 +484,9 @@ fn first_steps(task: &mut Task, child: &Child) {
         register(task);
         if ring::map_ring(task).is_err() {
             task.detached = true;
+        }
+        if chaos::on() {
+            chaos::delay_start(task);
         }
         turns::acquire(task);
         record::event(

@@ -122,6 +122,7 @@ pub fn check(task: &mut Task) {
 }
 
 /// Seconds and nanoseconds of a clock, if the vDSO can tell.
+#[inline(always)]
 pub fn read(clock: u64) -> Option<[u64; 2]> {
     let function = GETTIME.load(Ordering::Relaxed);
     if function == 0 || mm().code.clocks_trap || clock >= 12 || FAST >> clock & 1 == 0 {
@@ -133,7 +134,7 @@ pub fn read(clock: u64) -> Option<[u64; 2]> {
         let gettime: extern "C" fn(i32, *mut u64) -> i32 = core::mem::transmute(function);
         gettime(clock as i32, time.as_mut_ptr())
     };
-    (result == 0).then_some(time)
+    (result == 0).then(|| time.each_ref().map(super::word))
 }
 
 /// Nanoseconds of CLOCK_MONOTONIC.

@@ -19,6 +19,8 @@ pub struct Instruction {
     pub vector: bool,
     /// REP or REPNE in front.
     pub repeated: bool,
+    /// LOCK in front.
+    pub locked: bool,
 }
 
 /// The instruction at the start of `code`; `None` for what is none or does not fit.
@@ -35,6 +37,7 @@ pub fn decode(code: &[u8]) -> Option<Instruction> {
         segment: 0,
         vector: false,
         repeated: false,
+        locked: false,
     };
     loop {
         match *code.get(at)? {
@@ -42,7 +45,8 @@ pub fn decode(code: &[u8]) -> Option<Instruction> {
             0x67 => address_32 = true,
             0xf2 | 0xf3 => found.repeated = true,
             segment @ (0x64 | 0x65) => found.segment = segment,
-            0xf0 | 0x2e | 0x36 | 0x3e | 0x26 => {}
+            0xf0 => found.locked = true,
+            0x2e | 0x36 | 0x3e | 0x26 => {}
             _ => break,
         }
         at += 1;
@@ -107,6 +111,12 @@ pub fn length(code: &[u8]) -> Option<usize> {
 }
 
 impl Instruction {
+    /// Does it change memory in one piece with reading it? Locks are taken and given back so.
+    pub fn is_atomic(&self, code: &[u8]) -> bool {
+        let exchanges = self.map == 0 && matches!(self.opcode, 0x86 | 0x87) && !self.vector;
+        self.locked || exchanges && code[self.modrm] >> 6 != 3
+    }
+
     /// Position of the displacement if the operand is relative to the instruction pointer.
     pub fn relative_operand(&self, code: &[u8]) -> Option<usize> {
         (self.modrm != 0 && code[self.modrm] & 0xc7 == 0x05).then_some(self.modrm + 1)

@@ -218,6 +218,11 @@ pub fn in_stub(rip: u64) -> bool {
         .any(|base| (*base..*base + STUBS_SIZE).contains(&rip))
 }
 
+/// Is this address among what a stub carries out behind its call?
+pub fn in_tail(rip: u64) -> bool {
+    in_stub(rip) && rip % STUB >= TAIL
+}
+
 /// The stub of the site with that number.
 pub fn stub_of_number(number: u64) -> u64 {
     STUBS[(number >> 24) as usize % STUBS.len()] + (number & 0xff_ffff) * STUB

@@ -11,6 +11,7 @@
 //! CPUIDS    [CpuidEntry; CPUIDS_MAX]      recording: what CPUID answered
 //! CLOCKS    [ClockEntry; CLOCKS_MAX]      recording: where code reads the cycle counter
 //! RINGS     [u8; RING_SIZE] per slot      recording only
+//! LARGE     [u8; RING_LARGE] per slot     recording only
 //! LOG       streams and contents          replay only, laid out by the replayer
 //! ```
 //!
@@ -33,8 +34,12 @@ pub const CLOCKS_MAX: usize = 4096;
 /// Reads of the cycle counter in one mapping of a file; more are not remembered.
 pub const CLOCK_SITES_MAX: usize = 64;
 
-/// Bytes of event records that a task may be ahead of the recorder. A power of two.
+/// Bytes of event records that a task may be ahead of the recorder, at first. A power of two.
 pub const RING_SIZE: u64 = 64 * 1024;
+/// And once it has had to wait for the recorder a few times. A power of two.
+pub const RING_LARGE: u64 = 1024 * 1024;
+/// Large rings at one time in a session.
+pub const LARGE_RINGS_MAX: u32 = 128;
 /// Bytes of log that a replaying task has mapped at a time.
 pub const WINDOW_SIZE: u64 = 128 * 1024;
 
@@ -48,6 +53,8 @@ pub const CLOCKS: u64 = CPUIDS + (CPUIDS_MAX * core::mem::size_of::<CpuidEntry>(
 pub const CONTROL_END: u64 =
     (CLOCKS + (CLOCKS_MAX * core::mem::size_of::<ClockEntry>()) as u64).next_multiple_of(PAGE);
 pub const RINGS: u64 = 16 << 20;
+pub const LARGE: u64 = RINGS + SLOTS_MAX as u64 * RING_SIZE;
+pub const RINGS_END: u64 = LARGE + SLOTS_MAX as u64 * RING_LARGE;
 pub const LOG: u64 = RINGS;
 
 const _: () = assert!(CONTROL_END <= crate::map::HEAP - crate::map::CONTROL);
@@ -106,6 +113,9 @@ pub struct Session {
     pub rewrites: u32,
     /// Recording: pages of data that the kernel maps in front of its vDSO; 0: leave the vDSO alone.
     pub vdso_data_pages: u32,
+    /// Recording: 1: schedules and short transfers are drawn from `chaos_seed`.
+    pub chaos: u32,
+    pub chaos_seed: u64,
     /// Bit 31 is set while nobody lives on the command's side: recording only. The low bits are the
     /// command's thread id while it lives; the kernel sets FUTEX_OWNER_DIED (bit 30) when it dies.
     pub owner: AtomicU32,
@@ -144,6 +154,9 @@ pub struct Session {
     pub report_state: AtomicU32,
     /// Recording: shared objects known so far.
     pub objects: AtomicU32,
+    /// Recording: large rings in use.
+    pub large_rings: AtomicU32,
+    pub reserved: u32,
     pub report: Report,
 }
 
@@ -276,7 +289,8 @@ pub struct Slot {
     pub gaps: AtomicU32,
     /// Replay: the signal that the replayer is to end the process with; 0: none.
     pub end_by: AtomicU32,
-    pub reserved2: u32,
+    /// Recording: 1 when the ring is the slot's large one. Changes only while the ring is empty.
+    pub large_ring: AtomicU32,
     /// Over execve: 1, ignored signals, blocked signals, thread id as the program sees it.
     pub reserved: [u64; 4],
     /// Path of the running program, NUL-terminated.

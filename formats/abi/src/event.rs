@@ -57,6 +57,8 @@ pub enum Kind {
     Mark = 37,
     Checkpoint = 38,
     Redaction = 39,
+    /// In rings only: an event like an earlier one, see [`Again`].
+    Again = 254,
     /// Not an event: a part of the one before it.
     Part = 255,
 }
@@ -87,6 +89,7 @@ impl Kind {
         Kind::Mark,
         Kind::Checkpoint,
         Kind::Redaction,
+        Kind::Again,
         Kind::Part,
     ];
 
@@ -121,6 +124,7 @@ impl Kind {
             Kind::Mark => "mark",
             Kind::Checkpoint => "checkpoint",
             Kind::Redaction => "redaction",
+            Kind::Again => "again",
             Kind::Part => "part",
         }
     }
@@ -165,7 +169,8 @@ pub struct Header {
     pub nr: u16,
     /// Group of tasks that this event is ordered in.
     pub group: u32,
-    pub reserved: u32,
+    /// In rings: the template (see [`Again`]) that this event becomes, plus one; 0: none.
+    pub template: u32,
     /// Position in the group's total order.
     pub order: u64,
     /// With the flags STDOUT or STDERR: order among all such writes, from 1. Of a call that makes a
@@ -182,6 +187,29 @@ pub struct Header {
 
 /// Size of [`Header`], in bytes.
 pub const HEADER_SIZE: usize = core::mem::size_of::<Header>();
+
+/// In rings only, for what programs do most, reading clocks: an event that equals the last one which
+/// became template number `template` of the task, but for its order, time, and the 16 bytes of its
+/// only part. The recorder makes it whole again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Again {
+    /// Bytes of this record (always [`AGAIN_SIZE`]).
+    pub size: u32,
+    /// Always `Kind::Again`.
+    pub kind: u8,
+    pub flags: u8,
+    pub template: u16,
+    pub order: u64,
+    pub time_ns: u64,
+    pub words: [u64; 2],
+}
+
+/// Size of [`Again`], in bytes.
+pub const AGAIN_SIZE: usize = core::mem::size_of::<Again>();
+
+/// Templates of each task. A power of two.
+pub const TEMPLATES: usize = 32;
 
 /// What a part's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -226,7 +254,8 @@ impl Role {
     }
 
     pub fn from_u8(value: u8) -> Option<Role> {
-        Self::ALL.iter().copied().find(|role| *role as u8 == value)
+        // Numbers are given without holes, from 1.
+        Self::ALL.get(usize::from(value).wrapping_sub(1)).copied()
     }
 }
 

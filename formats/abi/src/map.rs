@@ -34,7 +34,11 @@ pub const TASKS_MAX: u64 = (SHIM_END - TASKS) / TASK_STRIDE;
 pub const SCRATCH: u64 = 0x5500_0000_0000;
 pub const SCRATCH_END: u64 = 0x5510_0000_0000;
 pub const SCRATCH_STRIDE: u64 = 64 << 20;
-const _: () = assert!(SCRATCH + TASKS_MAX * SCRATCH_STRIDE <= SCRATCH_END);
+
+/// Recording: large rings, each mapped twice in a row.
+pub const LARGE_WINDOWS: u64 = SCRATCH + TASKS_MAX * SCRATCH_STRIDE;
+pub const LARGE_WINDOW: u64 = 2 * crate::arena::RING_LARGE;
+const _: () = assert!(LARGE_WINDOWS + TASKS_MAX * LARGE_WINDOW <= SCRATCH_END);
 
 /// Kernel-chosen mappings are placed top-down in this range, the same way in each recording.
 pub const ARENA: u64 = 0x7e90_0000_0000;

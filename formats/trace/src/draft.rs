@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::batch::Batch;
 use crate::error::{Damage, WriteError};
 use crate::index::{Holds, StreamRange};
 use crate::limits::{FRAME_RAW_MAX, FRAME_STREAMS_MAX, FRAME_TARGET};
@@ -64,19 +63,14 @@ impl Draft {
         Ok(())
     }
 
-    /// Adds a batch whose encoded value is `value`.
-    pub fn batch(&mut self, batch: &Batch, value: &[u8]) -> Result<(), WriteError> {
+    /// Adds a batch of these events, whose encoded value is `value`.
+    pub fn batch(
+        &mut self,
+        range: StreamRange,
+        time: Option<(u64, u64)>,
+        value: &[u8],
+    ) -> Result<(), WriteError> {
         self.value(value, Holds::BATCH)?;
-        let range = StreamRange {
-            stream: batch.stream(),
-            first: batch.first_seq(),
-            count: batch.count(),
-        };
-        self.stream(range, batch.time());
-        Ok(())
-    }
-
-    fn stream(&mut self, range: StreamRange, time: Option<(u64, u64)>) {
         let entry = self
             .streams
             .entry(range.stream)
@@ -84,6 +78,7 @@ impl Draft {
         entry.count += range.count;
         self.events += range.count;
         self.time = join(self.time, time);
+        Ok(())
     }
 
     /// Puts the header in front.

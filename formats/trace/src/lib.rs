@@ -37,14 +37,14 @@ pub use cursor::Cursor;
 pub use error::{TraceError, WriteError};
 pub use index::{FrameInfo, StreamRange};
 pub use model::{
-    Anchor, End, Event, EventPart, Item, Meta, ProcessEnd, StreamId, StreamInfo, Summary,
+    Anchor, End, Event, EventPart, Item, Meta, PartRef, ProcessEnd, StreamId, StreamInfo, Summary,
 };
 pub use reader::{FileContent, Reader, Recording};
 pub use rewrite::rewrite;
 pub use table::{TableArg, TableRow};
 pub use verify::VerifySummary;
 pub use version::{FormatMajor, FormatMinor, FormatVersion, Unreadable};
-pub use writer::{Options, Writer};
+pub use writer::{Options, StreamHandle, Writer};
 
 /// BLAKE3 digest.
 pub type Digest = [u8; 32];

@@ -20,9 +20,11 @@ pub const EVENT_INLINE_MAX: usize = 256 << 10;
 /// Most parts of one event.
 pub const EVENT_PARTS_MAX: usize = 1 << 17;
 /// Events after which a writer closes a batch.
-pub const BATCH_EVENTS_TARGET: usize = 4096;
+pub const BATCH_EVENTS_TARGET: usize = 16384;
 /// Most events of a batch.
 pub const BATCH_EVENTS_MAX: usize = 1 << 16;
+/// Parts after which a writer closes a batch.
+pub const BATCH_PARTS_TARGET: usize = 1 << 17;
 /// Most parts of all events of a batch.
 pub const BATCH_PARTS_MAX: usize = 1 << 19;
 /// Column bytes after which a writer closes a batch.

@@ -22,7 +22,7 @@ impl fmt::Display for StreamId {
 
 /// One event with its payload.
 ///
-/// The trace does not store `header.size`, `header.reserved` and the flag `MORE`, which describe
+/// The trace does not store `header.size`, `header.template` and the flag `MORE`, which describe
 /// the ring: a reader sets them to `HEADER_SIZE`, 0 and whether there are parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -43,6 +43,29 @@ pub struct EventPart {
     pub content: u64,
     /// Empty for `Content`.
     pub bytes: Vec<u8>,
+}
+
+/// An [`EventPart`] whose bytes lie elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct PartRef<'a> {
+    pub role: Role,
+    pub addr: u64,
+    pub len: u64,
+    pub content: u64,
+    pub bytes: &'a [u8],
+}
+
+impl Event {
+    pub fn part_refs(&self) -> Vec<PartRef<'_>> {
+        let parts = self.parts.iter().map(|part| PartRef {
+            role: part.role,
+            addr: part.addr,
+            len: part.len,
+            content: part.content,
+            bytes: &part.bytes,
+        });
+        parts.collect()
+    }
 }
 
 /// What was recorded, where and how. The first value after the first frame's header.
@@ -68,6 +91,8 @@ pub struct Meta {
     pub net: String,
     /// Whether sites were rewritten.
     pub patched: bool,
+    /// The seed that schedules and short transfers were drawn from, if they were.
+    pub chaos: Option<u64>,
     pub root_process: u32,
     /// What standard output was: `tty`, `pipe`, `file`, ….
     pub stdout: String,

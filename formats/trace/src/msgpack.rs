@@ -237,6 +237,14 @@ impl<'a> Fields<'a> {
         value.map(Some).ok_or_else(|| self.missing(name))
     }
 
+    /// `None` when the field is nil or not there.
+    pub fn optional_u64(&self, name: &str) -> Result<Option<u64>, Damage> {
+        match self.get(name) {
+            None | Some(Value::Nil) => Ok(None),
+            Some(_) => self.u64(name).map(Some),
+        }
+    }
+
     pub fn flag(&self, name: &str) -> Result<bool, Damage> {
         match self.get(name) {
             Some(Value::Bool(value)) => Ok(*value),

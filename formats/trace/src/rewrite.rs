@@ -13,7 +13,7 @@ use crate::model::{Event, StreamId};
 use crate::msgpack::Values;
 use crate::reader::{OwnedEvent, Reader};
 use crate::values::{Chunk, FileValue};
-use crate::writer::{check_event, payloads, Frames, Options};
+use crate::writer::{check_event, store, Frames, Options};
 
 /// Copies the first recording of `input` to `output`, frame by frame, letting `f` change each
 /// event. All else is copied as it is. A cut trace becomes a cut trace.
@@ -101,10 +101,15 @@ impl Copy {
             let mut event = reader.fetch(frame, OwnedEvent::of(raw))?;
             f(stream, &mut event);
             let seq = changed.first_seq() + changed.count();
-            check_event(&event).map_err(|what| WriteError::BadEvent { stream, seq, what })?;
-            let parts = payloads(&mut self.contents, &mut self.frames, &event.parts)?;
-            changed.push(&event.header, &parts);
+            let parts = event.part_refs();
+            check_event(&event.header, &parts).map_err(|what| WriteError::BadEvent {
+                stream,
+                seq,
+                what,
+            })?;
+            let stored = store(&mut self.contents, &mut self.frames, &parts)?;
+            changed.push(&event.header, &parts, &stored);
         }
-        Ok(self.frames.batch(&changed)?)
+        Ok(self.frames.batch(changed)?)
     }
 }

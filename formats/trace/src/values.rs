@@ -139,7 +139,7 @@ impl Meta {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut packer = Packer(&mut out);
-        packer.map(17);
+        packer.map(17 + usize::from(self.chaos.is_some()));
         packer.text_field("type", "meta");
         packer.bytes_field("uuid", &self.uuid);
         packer.text_field("tool_version", &self.tool_version);
@@ -161,6 +161,9 @@ impl Meta {
         packer.number_field("root_process", self.root_process.into());
         packer.text_field("stdout", &self.stdout);
         packer.text_field("stderr", &self.stderr);
+        if let Some(seed) = self.chaos {
+            packer.number_field("chaos", seed);
+        }
         out
     }
 
@@ -183,6 +186,7 @@ impl Meta {
             mono_start_ns: fields.u64("mono_start_ns")?,
             net: fields.text("net")?.to_owned(),
             patched: fields.flag("patched")?,
+            chaos: fields.optional_u64("chaos")?,
             root_process: fields.u32("root_process")?,
             stdout: fields.text("stdout")?.to_owned(),
             stderr: fields.text("stderr")?.to_owned(),

@@ -18,7 +18,16 @@ pub(crate) fn unzigzag(coded: u64) -> u64 {
 }
 
 /// Appends `value` as unsigned LEB128.
-pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
+#[inline]
+pub(crate) fn put(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else {
+        put_long(out, value);
+    }
+}
+
+fn put_long(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -36,6 +45,8 @@ pub(crate) fn size(value: u64) -> usize {
 #[derive(Default)]
 pub(crate) struct Column {
     pub bytes: Vec<u8>,
+    /// Entries put so far, in columns that are written by position.
+    entries: usize,
     /// Whether anything but zero was put: an all-zero column of numbers is not stored.
     pub nonzero: bool,
 }
@@ -49,6 +60,26 @@ impl Column {
     /// Puts `value` as its difference from what the reader expects.
     pub fn delta(&mut self, value: u64, expected: u64) {
         self.number(zigzag(value.wrapping_sub(expected)));
+    }
+
+    /// Puts entry `at`; the ones that were passed over are zero.
+    pub fn number_at(&mut self, at: usize, value: u64) {
+        if self.entries != at {
+            self.fill(at);
+        }
+        self.entries = at + 1;
+        self.number(value);
+    }
+
+    pub fn delta_at(&mut self, at: usize, value: u64, expected: u64) {
+        self.number_at(at, zigzag(value.wrapping_sub(expected)));
+    }
+
+    /// Makes it `entries` long, of which the new ones are zero.
+    pub fn fill(&mut self, entries: usize) {
+        let missing = entries - self.entries;
+        self.bytes.resize(self.bytes.len() + missing, 0);
+        self.entries = entries;
     }
 
     pub fn byte(&mut self, value: u8) {

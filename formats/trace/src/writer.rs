@@ -8,20 +8,24 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use reenact_abi::event::{Kind, Role};
+use reenact_abi::event::{Header, Kind, Role};
 
-use crate::batch::{Batch, Payload};
+use crate::batch::{Batch, Stored};
 use crate::content::Contents;
 use crate::draft::{Draft, Plain};
 use crate::envelope::{index_frame, Seal};
 use crate::error::WriteError;
-use crate::index::{Entry, Holds, Index};
+use crate::index::{Entry, Holds, Index, StreamRange};
 use crate::limits::{
     BUFFERED_MAX, CHUNKED_FROM, EVENT_BYTES_MAX, EVENT_INLINE_MAX, EVENT_PARTS_MAX, INDEX_MAX,
 };
-use crate::model::{Anchor, End, Event, EventPart, Meta, ProcessEnd, StreamId, Summary};
+use crate::model::{Anchor, End, Event, Meta, PartRef, ProcessEnd, StreamId, Summary};
 use crate::table::{self, TableRow};
 use crate::values::Origin;
+
+/// zstd's level, at most, for frames without contents: they come by the hundred while programs run,
+/// and their columns are small already.
+const EVENTS_LEVEL: i32 = 1;
 
 /// How a trace is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +40,25 @@ impl Default for Options {
     }
 }
 
+/// A stream's place in a [`Writer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamHandle(usize);
+
+/// A stream, and the batch of it that is being collected.
+struct Collected {
+    stream: StreamId,
+    next_seq: u64,
+    batch: Option<Box<Batch>>,
+}
+
 /// Writes one trace.
 pub struct Writer {
     pub(crate) frames: Frames,
     pub(crate) contents: Contents,
-    /// Batches that are being collected.
-    batches: BTreeMap<StreamId, Batch>,
-    /// Column bytes held back over all of `batches`.
+    streams: Vec<Collected>,
+    by_id: BTreeMap<StreamId, usize>,
+    /// Column bytes held back over all batches.
     buffered: usize,
-    /// Events of each stream so far.
-    next_seq: BTreeMap<StreamId, u64>,
     events: u64,
 }
 
@@ -75,9 +88,9 @@ impl Writer {
         Ok(Writer {
             frames,
             contents: Contents::default(),
-            batches: BTreeMap::new(),
+            streams: Vec::new(),
+            by_id: BTreeMap::new(),
             buffered: 0,
-            next_seq: BTreeMap::new(),
             events: 0,
         })
     }
@@ -103,21 +116,50 @@ impl Writer {
     /// [`WriteError::BadEvent`] for an event that the format cannot hold, which leaves the trace
     /// usable without it; others end the trace.
     pub fn event(&mut self, stream: StreamId, event: Event) -> Result<(), WriteError> {
+        let handle = self.handle(stream);
+        self.event_of(handle, &event.header, &event.part_refs())
+    }
+
+    /// The stream's place here, for many calls of [`Writer::event_of`].
+    pub fn handle(&mut self, stream: StreamId) -> StreamHandle {
+        let next = self.streams.len();
+        let index = *self.by_id.entry(stream).or_insert(next);
+        if index == next {
+            self.streams.push(Collected {
+                stream,
+                next_seq: 0,
+                batch: None,
+            });
+        }
+        StreamHandle(index)
+    }
+
+    /// Adds the next event of a stream, whose bytes lie elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Writer::event`].
+    pub fn event_of(
+        &mut self,
+        handle: StreamHandle,
+        header: &Header,
+        parts: &[PartRef<'_>],
+    ) -> Result<(), WriteError> {
         self.frames.check()?;
-        let seq = self.next_seq.get(&stream).copied().unwrap_or(0);
-        check_event(&event).map_err(|what| WriteError::BadEvent { stream, seq, what })?;
-        let payloads = payloads(&mut self.contents, &mut self.frames, &event.parts)?;
-        let batch = self
-            .batches
-            .entry(stream)
-            .or_insert_with(|| Batch::new(stream, seq));
-        let before = batch.size();
-        batch.push(&event.header, &payloads);
-        self.buffered += batch.size() - before;
-        self.next_seq.insert(stream, seq + 1);
+        let collected = &mut self.streams[handle.0];
+        let (stream, seq) = (collected.stream, collected.next_seq);
+        check_event(header, parts).map_err(|what| WriteError::BadEvent { stream, seq, what })?;
+        let stored = store(&mut self.contents, &mut self.frames, parts)?;
+        let batch = collected
+            .batch
+            .get_or_insert_with(|| Box::new(Batch::new(stream, seq)));
+        let before = batch.weight();
+        batch.push(header, parts, &stored);
+        self.buffered += batch.weight() - before;
+        collected.next_seq += 1;
         self.events += 1;
         if batch.is_full() {
-            self.end_batch(stream)?;
+            self.end_batch(handle)?;
         }
         if self.buffered > BUFFERED_MAX {
             self.end_batches()?;
@@ -134,7 +176,8 @@ impl Writer {
 
     /// Notes how a stream ended, after its last event.
     pub fn process_end(&mut self, end: &ProcessEnd) -> Result<(), WriteError> {
-        self.end_batch(end.stream())?;
+        let handle = self.handle(end.stream());
+        self.end_batch(handle)?;
         self.frames.value(&end.encode(), Holds::PROCESS)?;
         self.frames.seal_if_full()
     }
@@ -151,7 +194,7 @@ impl Writer {
         self.end_batches()?;
         let mut end = End {
             events: self.events,
-            streams: self.next_seq.len() as u64,
+            streams: self.streams.iter().filter(|of| of.next_seq != 0).count() as u64,
             chunks: self.contents.chunks(),
             chunk_bytes: self.contents.chunk_bytes,
             ..end.clone()
@@ -176,33 +219,35 @@ impl Writer {
         })
     }
 
-    fn end_batch(&mut self, stream: StreamId) -> Result<(), WriteError> {
-        let Some(batch) = self.batches.remove(&stream) else {
+    fn end_batch(&mut self, handle: StreamHandle) -> Result<(), WriteError> {
+        let Some(batch) = self.streams[handle.0].batch.take() else {
             return self.frames.check();
         };
-        self.buffered -= batch.size();
-        self.frames.batch(&batch)
+        self.buffered -= batch.weight();
+        self.frames.batch(*batch)
     }
 
     fn end_batches(&mut self) -> Result<(), WriteError> {
         self.buffered = 0;
-        for batch in std::mem::take(&mut self.batches).into_values() {
-            self.frames.batch(&batch)?;
+        for index in self.by_id.values() {
+            if let Some(batch) = self.streams[*index].batch.take() {
+                self.frames.batch(*batch)?;
+            }
         }
         Ok(())
     }
 }
 
 /// Whether the format can hold the event.
-pub(crate) fn check_event(event: &Event) -> Result<(), String> {
-    if event.header.kind == Kind::Part as u8 {
-        return Err("a part is no event".into());
+pub(crate) fn check_event(header: &Header, parts: &[PartRef<'_>]) -> Result<(), String> {
+    if header.kind == Kind::Part as u8 || header.kind == Kind::Again as u8 {
+        return Err("a part or a repetition is no event".into());
     }
-    if event.parts.len() > EVENT_PARTS_MAX {
+    if parts.len() > EVENT_PARTS_MAX {
         return Err(format!("more than {EVENT_PARTS_MAX} parts"));
     }
     let mut bytes = 0;
-    for part in &event.parts {
+    for part in parts {
         let expected = match part.role {
             Role::Output | Role::Data | Role::Input => part.len,
             Role::Content | Role::Object => 0,
@@ -227,34 +272,29 @@ pub(crate) fn check_event(event: &Event) -> Result<(), String> {
     Ok(())
 }
 
-/// Stores the payloads that are too large for a batch, and describes all of them.
-pub(crate) fn payloads<'a>(
+/// Stores the payloads that are too large for a batch.
+pub(crate) fn store(
     contents: &mut Contents,
     frames: &mut Frames,
-    parts: &'a [EventPart],
-) -> Result<Vec<Payload<'a>>, WriteError> {
-    let mut inline_left = EVENT_INLINE_MAX;
-    let mut payloads = Vec::with_capacity(parts.len());
-    for part in parts {
-        let len = part.bytes.len();
-        let inline = len < CHUNKED_FROM && len <= inline_left;
-        let mut payload = Payload {
-            role: part.role as u8,
-            addr: part.addr,
-            len: part.len,
-            content: part.content,
-            inline: &[],
-            chunks: Vec::new(),
-        };
-        if inline {
-            inline_left -= len;
-            payload.inline = &part.bytes;
-        } else {
-            payload.chunks = contents.store_all(frames, &part.bytes)?;
-        }
-        payloads.push(payload);
+    parts: &[PartRef<'_>],
+) -> Result<Stored, WriteError> {
+    let bytes = |part: &PartRef<'_>| part.bytes.len();
+    let small = parts.iter().all(|part| bytes(part) < CHUNKED_FROM);
+    let mut stored = Stored::default();
+    if small && parts.iter().map(bytes).sum::<usize>() <= EVENT_INLINE_MAX {
+        return Ok(stored);
     }
-    Ok(payloads)
+    let mut inline_left = EVENT_INLINE_MAX;
+    for (at, part) in parts.iter().enumerate() {
+        let len = bytes(part);
+        if len < CHUNKED_FROM && len <= inline_left {
+            inline_left -= len;
+        } else {
+            let chunks = contents.store_all(frames, part.bytes)?;
+            stored.0.push((at, chunks));
+        }
+    }
+    Ok(stored)
 }
 
 /// The file, and the frame that is being filled.
@@ -263,6 +303,7 @@ pub(crate) struct Frames {
     file: File,
     origin: Origin,
     level: i32,
+    compressor: zstd::bulk::Compressor<'static>,
     pub draft: Draft,
     pub index: Index,
     /// An error ended the trace.
@@ -279,11 +320,20 @@ impl Frames {
             path: path.to_owned(),
             source,
         })?;
+        let compressor = zstd::bulk::Compressor::new(options.level).and_then(|mut compressor| {
+            compressor.include_checksum(true)?;
+            Ok(compressor)
+        });
+        let compressor = compressor.map_err(|source| WriteError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(Frames {
             path: path.to_owned(),
             file,
             origin,
             level: options.level,
+            compressor,
             draft: Draft::default(),
             index: Index::default(),
             ended: false,
@@ -307,10 +357,16 @@ impl Frames {
         self.draft.value(value, holds)
     }
 
-    pub fn batch(&mut self, batch: &Batch) -> Result<(), WriteError> {
+    pub fn batch(&mut self, batch: Batch) -> Result<(), WriteError> {
+        let range = StreamRange {
+            stream: batch.stream(),
+            first: batch.first_seq(),
+            count: batch.count(),
+        };
+        let time = batch.time();
         let value = batch.encode();
         self.make_room(value.len())?;
-        let added = self.draft.batch(batch, &value);
+        let added = self.draft.batch(range, time, &value);
         added.inspect_err(|_| self.ended = true)?;
         self.seal_if_full()
     }
@@ -341,8 +397,20 @@ impl Frames {
         let plain = draft.finish(&self.origin, number);
         // A frame that is lost leaves a hole in its streams, so nothing may follow it.
         let plain = plain.inspect_err(|_| self.ended = true)?;
-        let compressed = compress(&plain, self.level).map_err(|source| self.failed(source))?;
+        let compressed = self
+            .compress(&plain)
+            .map_err(|source| self.failed(source))?;
         self.append(plain, &compressed)
+    }
+
+    fn compress(&mut self, plain: &Plain) -> std::io::Result<Vec<u8>> {
+        let level = if plain.holds.any(Holds::CONTENT) {
+            self.level
+        } else {
+            self.level.min(EVENTS_LEVEL)
+        };
+        self.compressor.set_compression_level(level)?;
+        self.compressor.compress(&plain.raw)
     }
 
     /// Writes a compressed frame with its seal: the part that must be done in order.
@@ -405,11 +473,4 @@ impl Frames {
         self.ended = true;
         Ok(self.index.end() + frame.len() as u64)
     }
-}
-
-/// Compresses a frame. Frames are independent, so any thread may do it.
-fn compress(plain: &Plain, level: i32) -> std::io::Result<Vec<u8>> {
-    let mut compressor = zstd::bulk::Compressor::new(level)?;
-    compressor.include_checksum(true)?;
-    compressor.compress(&plain.raw)
 }

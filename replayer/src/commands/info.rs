@@ -82,7 +82,7 @@ pub fn main(args: &Info) -> ExitCode {
             "exit_code": end.as_ref().and_then(|end| end.exit_code), "signal": end.as_ref().and_then(|end| end.signal),
             "processes": processes.len(), "tasks": streams.len(),
             "events": streams.iter().map(|info| info.events).sum::<u64>(), "contents": contents,
-            "net": meta.net, "complete": end.as_ref().is_some_and(|end| end.complete) && !reader.is_cut(),
+            "net": meta.net, "chaos": meta.chaos, "complete": end.as_ref().is_some_and(|end| end.complete) && !reader.is_cut(),
             "missing": missing, "replayable_here": here.is_none(), "why_not": here,
         });
         println!("{value}");
@@ -118,6 +118,9 @@ pub fn main(args: &Info) -> ExitCode {
             "recording  {uuid}, by version {} through {}",
             meta.tool_version, meta.net
         );
+        if let Some(seed) = meta.chaos {
+            println!("chaos      seed {seed}");
+        }
         let running = ends.iter().filter(|end| !end.complete).count();
         if running != 0 {
             println!("cut short  {running} task(s) went on after the recording, or were not recorded to their end");

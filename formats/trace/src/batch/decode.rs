@@ -276,7 +276,7 @@ impl<'a> Reading<'a> {
                 let digests = self.col(Col::Chunks).raw(count * 32)?;
                 Ok(PartPayload::Chunks(digests))
             }
-            WORDS if may_be_words(len, expected) => {
+            WORDS if may_be_words(len, expected.len) => {
                 let mut bytes = [0; WORD_COUNT * 8];
                 let words = bytes[..len as usize].chunks_exact_mut(8);
                 for (out, was) in words.zip(expected.words) {

@@ -1,39 +1,57 @@
 //! Events to columns.
 
-use reenact_abi::event::{flags, Header, Role};
+use reenact_abi::event::{flags, Header};
 use rustc_hash::FxHashMap;
 
 use super::{
-    is_raw, may_be_words, words_of, Col, Last, LastPart, Running, Site, ARGS, CHUNKED, COLUMNS,
-    HASH_FIRST, HASH_NONE, HASH_SAME, NAMES, WORDS,
+    has_words, is_raw, may_be_words, Col, Last, LastPart, Running, Site, ARGS, CHUNKED, COLUMNS,
+    HASH_FIRST, HASH_SAME, NAMES, WORDS, WORD_COUNT,
 };
-use crate::limits::{BATCH_BYTES_TARGET, BATCH_EVENTS_TARGET};
-use crate::model::StreamId;
+use crate::limits::{
+    BATCH_BYTES_TARGET, BATCH_EVENTS_TARGET, BATCH_PARTS_TARGET, EVENT_INLINE_MAX,
+};
+use crate::model::{PartRef, StreamId};
 use crate::msgpack::Packer;
 use crate::varint::{size, zigzag, Column};
 use crate::Digest;
 
-/// A part as it is stored.
-pub(crate) struct Payload<'a> {
-    pub role: u8,
-    pub addr: u64,
-    pub len: u64,
-    pub content: u64,
-    /// The payload itself, when it is stored inline.
-    pub inline: &'a [u8],
-    /// Its chunks, when it is stored as such; empty otherwise.
-    pub chunks: Vec<Digest>,
+/// The chunks of an event's payloads that are too large for a batch, by the part's position.
+#[derive(Default)]
+pub(crate) struct Stored(pub Vec<(usize, Vec<Digest>)>);
+
+impl Stored {
+    /// The chunks of part number `at`; none if its payload is inline.
+    fn of(&self, at: usize) -> &[Digest] {
+        let found = self.0.iter().find(|(part, _)| *part == at);
+        found.map_or(&[], |(_, chunks)| chunks)
+    }
 }
 
+/// Bytes that an event, and a part beside its payload, are taken for.
+const EVENT_WEIGHT: usize = 8;
+const PART_WEIGHT: usize = 4;
+
+/// Sites that are looked for at the place that their instruction's address gives, before the map is
+/// asked. A power of two.
+const RECENT: usize = 64;
+
 /// Events of one stream, being collected.
+///
+/// Most entries of most columns are zero, as most events are what was expected. A zero costs
+/// nothing: columns with an entry for each event (or each part) are filled up to the position of
+/// the next entry that is not zero.
 pub(crate) struct Batch {
     stream: StreamId,
     first_seq: u64,
-    count: u64,
-    time: Option<(u64, u64)>,
+    count: usize,
+    tickets: usize,
+    parts: usize,
+    weight: usize,
+    time: (u64, u64),
     first: Running,
     running: Running,
     sites: FxHashMap<Site, usize>,
+    recent: [(Site, usize); RECENT],
     last_rip: u64,
     last: Vec<Last>,
     hashes: FxHashMap<u64, u64>,
@@ -46,10 +64,14 @@ impl Batch {
             stream,
             first_seq,
             count: 0,
-            time: None,
+            tickets: 0,
+            parts: 0,
+            weight: 0,
+            time: (0, 0),
             first: Running::default(),
             running: Running::default(),
             sites: FxHashMap::default(),
+            recent: [(Site::default(), usize::MAX); RECENT],
             last_rip: 0,
             last: Vec::new(),
             hashes: FxHashMap::default(),
@@ -66,28 +88,30 @@ impl Batch {
     }
 
     pub fn count(&self) -> u64 {
-        self.count
+        self.count as u64
     }
 
     /// Earliest and latest time of its events.
     pub fn time(&self) -> Option<(u64, u64)> {
-        self.time
+        (self.count != 0).then_some(self.time)
     }
 
-    /// Column bytes so far.
-    pub fn size(&self) -> usize {
-        self.columns.iter().map(|column| column.bytes.len()).sum()
+    /// About as many bytes as its columns have.
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 
     pub fn is_full(&self) -> bool {
-        self.count >= BATCH_EVENTS_TARGET as u64 || self.size() >= BATCH_BYTES_TARGET
+        self.count >= BATCH_EVENTS_TARGET
+            || self.parts >= BATCH_PARTS_TARGET
+            || self.weight >= BATCH_BYTES_TARGET
     }
 
     fn col(&mut self, column: Col) -> &mut Column {
         &mut self.columns[column as usize]
     }
 
-    pub fn push(&mut self, header: &Header, parts: &[Payload<'_>]) {
+    pub fn push(&mut self, header: &Header, parts: &[PartRef<'_>], stored: &Stored) {
         if self.count == 0 {
             // The first event's own values are the batch's base, so that its differences are 0.
             // Its ticket and its stack are stored whole.
@@ -99,34 +123,42 @@ impl Batch {
                 rsp: 0,
             };
             self.first = self.running;
+            self.time = (header.time_ns, header.time_ns);
         }
-        let (first, last) = self.time.unwrap_or((header.time_ns, header.time_ns));
-        self.time = Some((first.min(header.time_ns), last.max(header.time_ns)));
+        let at = self.count;
+        self.time.0 = self.time.0.min(header.time_ns);
+        self.time.1 = self.time.1.max(header.time_ns);
         let site = self.site(header);
         self.running_columns(header);
-        let mut expected = std::mem::take(&mut self.last[site]);
-        for (at, column) in ARGS.into_iter().enumerate() {
-            self.col(column).delta(header.args[at], expected.args[at]);
+        let Batch { columns, last, .. } = self;
+        let expected = &mut last[site];
+        let mut delta = |column: Col, value: u64, expected: u64| {
+            if value != expected {
+                columns[column as usize].delta_at(at, value, expected);
+            }
+        };
+        let pairs = header.args.iter().zip(&expected.args);
+        if pairs.fold(0, |bits, (arg, was)| bits | (arg ^ was)) != 0 {
+            for (index, column) in ARGS.into_iter().enumerate() {
+                delta(column, header.args[index], expected.args[index]);
+            }
+            expected.args = header.args;
         }
-        self.col(Col::Ret).delta(header.ret as u64, expected.ret);
-        self.col(Col::Rsp).delta(header.rsp, expected.rsp);
-        self.hash(header.input_hash, expected.hash);
-        self.col(Col::Parts)
-            .delta(parts.len() as u64, expected.part_count);
-        let mut before = None;
-        for (at, part) in parts.iter().enumerate() {
-            let expected_part = expected.part(at, before.as_ref());
-            let part = self.part(part, &expected_part);
-            expected.remember(at, part);
-            before = Some(part);
-        }
-        expected.args = header.args;
+        delta(Col::Ret, header.ret as u64, expected.ret);
+        delta(Col::Rsp, header.rsp, expected.rsp);
+        delta(Col::Parts, parts.len() as u64, expected.part_count);
         expected.ret = header.ret as u64;
         expected.rsp = header.rsp;
-        expected.hash = header.input_hash;
         expected.part_count = parts.len() as u64;
-        self.last[site] = expected;
+        let hash = std::mem::replace(&mut expected.hash, header.input_hash);
+        if header.input_hash != 0 {
+            self.hash(header.input_hash, hash);
+        }
+        if !parts.is_empty() {
+            self.push_parts(site, parts, stored);
+        }
         self.running.rsp = header.rsp;
+        self.weight += EVENT_WEIGHT;
         self.count += 1;
     }
 
@@ -139,6 +171,23 @@ impl Batch {
             rip: header.rip,
             ticketed: header.ticket != 0,
         };
+        let place = (header.rip ^ (header.rip >> 6) ^ u64::from(header.nr)) as usize % RECENT;
+        let (recent, known) = self.recent[place];
+        let index = if known != usize::MAX && recent == site {
+            known
+        } else {
+            let index = self.known_site(site);
+            self.recent[place] = (site, index);
+            index
+        };
+        let at = self.count;
+        if index != 0 {
+            self.col(Col::Site).number_at(at, index as u64);
+        }
+        index
+    }
+
+    fn known_site(&mut self, site: Site) -> usize {
         let next = self.last.len();
         let index = *self.sites.entry(site).or_insert(next);
         if index == next {
@@ -151,20 +200,23 @@ impl Batch {
             self.last_rip = site.rip;
             self.last.push(Last::fresh(&self.running));
         }
-        self.col(Col::Site).number(index as u64);
         index
     }
 
     fn running_columns(&mut self, header: &Header) {
-        let running = self.running;
-        self.col(Col::Group)
-            .delta(header.group.into(), running.group);
-        self.col(Col::Order)
-            .delta(header.order, running.order.wrapping_add(1));
-        self.col(Col::Time).delta(header.time_ns, running.time_ns);
+        let (running, at) = (self.running, self.count);
+        let mut delta = |column: Col, value: u64, expected: u64| {
+            if value != expected {
+                self.columns[column as usize].delta_at(at, value, expected);
+            }
+        };
+        delta(Col::Group, header.group.into(), running.group);
+        delta(Col::Order, header.order, running.order.wrapping_add(1));
+        delta(Col::Time, header.time_ns, running.time_ns);
         if header.ticket != 0 {
-            self.col(Col::Ticket)
-                .delta(header.ticket, running.ticket.wrapping_add(1));
+            let (at, expected) = (self.tickets, running.ticket.wrapping_add(1));
+            self.col(Col::Ticket).delta_at(at, header.ticket, expected);
+            self.tickets += 1;
             self.running.ticket = header.ticket;
         }
         self.running.group = header.group.into();
@@ -173,64 +225,55 @@ impl Batch {
     }
 
     fn hash(&mut self, hash: u64, expected: u64) {
-        if hash == 0 {
-            return self.col(Col::Hash).number(HASH_NONE);
-        }
+        let at = self.count;
         if hash == expected {
-            return self.col(Col::Hash).number(HASH_SAME);
+            return self.col(Col::Hash).number_at(at, HASH_SAME);
         }
         let next = self.hashes.len() as u64;
         let index = *self.hashes.entry(hash).or_insert(next);
         if index == next {
             self.col(Col::Hashes).raw(&hash.to_le_bytes());
         }
-        self.col(Col::Hash).number(HASH_FIRST + index);
+        self.col(Col::Hash).number_at(at, HASH_FIRST + index);
     }
 
-    fn part(&mut self, part: &Payload<'_>, expected: &LastPart) -> LastPart {
-        self.col(Col::Addr).delta(part.addr, expected.addr);
-        self.col(Col::Len).delta(part.len, expected.len);
-        self.col(Col::Content).delta(part.content, expected.content);
-        let words = words_of(part.inline);
-        let mut role = part.role;
-        if !part.chunks.is_empty() {
-            role |= CHUNKED;
-            self.col(Col::Chunks).raw(part.chunks.as_flattened());
-        } else if !Role::from_u8(part.role).is_some_and(Role::is_reference) {
-            let count = part.inline.len() / 8;
-            let differences = || words.iter().zip(expected.words).take(count);
-            let coded = |(word, was): (&u64, u64)| zigzag(word.wrapping_sub(was));
-            let bytes: usize = differences().map(coded).map(size).sum();
-            if may_be_words(part.len, expected) && bytes * 2 <= part.inline.len() {
-                role |= WORDS;
-                differences().for_each(|(word, was)| self.col(Col::Words).delta(*word, was));
+    fn push_parts(&mut self, site: usize, parts: &[PartRef<'_>], stored: &Stored) {
+        let Batch { columns, last, .. } = self;
+        let expected = &mut last[site];
+        // The part before, where the site has none at this place yet.
+        let mut before: Option<LastPart> = None;
+        for (at, part) in parts.iter().enumerate() {
+            let (position, chunks) = (self.parts + at, stored.of(at));
+            if let Some(like) = expected.parts.get_mut(at) {
+                push_part(columns, position, part, chunks, like);
             } else {
-                self.col(Col::Bytes).raw(part.inline);
+                let last = at.checked_sub(1).and_then(|at| expected.parts.get(at));
+                let mut like = expected.part(at, last.or(before.as_ref()));
+                push_part(columns, position, part, chunks, &mut like);
+                expected.remember(at, like);
+                before = Some(like);
             }
+            self.weight += PART_WEIGHT + part.bytes.len().min(EVENT_INLINE_MAX);
         }
-        self.col(Col::Role).byte(role);
-        LastPart {
-            addr: part.addr,
-            len: part.len,
-            content: part.content,
-            words,
-        }
+        self.parts += parts.len();
     }
 
     /// The finished value.
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(mut self) -> Vec<u8> {
+        self.fill();
         let stored = |(at, column): &(usize, &Column)| {
             column.nonzero || (is_raw(*at) && !column.bytes.is_empty())
         };
         let columns = || self.columns.iter().enumerate().filter(stored);
-        let mut out = Vec::with_capacity(self.size() + 256);
+        let bytes: usize = self.columns.iter().map(|column| column.bytes.len()).sum();
+        let mut out = Vec::with_capacity(bytes + 512);
         let mut packer = Packer(&mut out);
         packer.map(8 + columns().count());
         packer.text_field("type", "batch");
         packer.number_field("process", self.stream.process.into());
         packer.number_field("task", self.stream.task.into());
         packer.number_field("seq", self.first_seq);
-        packer.number_field("count", self.count);
+        packer.number_field("count", self.count as u64);
         packer.number_field("group_base", self.first.group);
         packer.number_field("order_base", self.first.order);
         packer.number_field("time_base", self.first.time_ns);
@@ -239,4 +282,95 @@ impl Batch {
         }
         out
     }
+
+    /// Fills up every column that is stored with the zeros behind its last entry.
+    fn fill(&mut self) {
+        const BY_EVENT: [Col; 14] = [
+            Col::Site,
+            Col::Group,
+            Col::Order,
+            Col::Time,
+            Col::Arg0,
+            Col::Arg1,
+            Col::Arg2,
+            Col::Arg3,
+            Col::Arg4,
+            Col::Arg5,
+            Col::Ret,
+            Col::Rsp,
+            Col::Hash,
+            Col::Parts,
+        ];
+        const BY_PART: [Col; 3] = [Col::Addr, Col::Len, Col::Content];
+        let (count, parts, tickets) = (self.count, self.parts, self.tickets);
+        for column in BY_EVENT {
+            let always = column == Col::Site;
+            let column = self.col(column);
+            if always || column.nonzero {
+                column.fill(count);
+            }
+        }
+        for column in BY_PART.map(|column| column as usize) {
+            if self.columns[column].nonzero {
+                self.columns[column].fill(parts);
+            }
+        }
+        if self.col(Col::Ticket).nonzero {
+            self.col(Col::Ticket).fill(tickets);
+        }
+    }
+}
+
+/// Puts part number `at` of the batch, which is expected to be `like` one; then `like` is this one.
+fn push_part(
+    columns: &mut [Column; COLUMNS],
+    at: usize,
+    part: &PartRef<'_>,
+    chunks: &[Digest],
+    like: &mut LastPart,
+) {
+    let mut delta = |column: Col, value: u64, expected: &mut u64| {
+        if value != *expected {
+            columns[column as usize].delta_at(at, value, *expected);
+            *expected = value;
+        }
+    };
+    let like_len = like.len;
+    delta(Col::Addr, part.addr, &mut like.addr);
+    delta(Col::Len, part.len, &mut like.len);
+    delta(Col::Content, part.content, &mut like.content);
+    let inline = if chunks.is_empty() { part.bytes } else { &[] };
+    let mut role = part.role as u8;
+    if !chunks.is_empty() {
+        role |= CHUNKED;
+        columns[Col::Chunks as usize].raw(chunks.as_flattened());
+    }
+    if has_words(inline) {
+        let mut coded = [0; WORD_COUNT];
+        let (mut count, mut bytes) = (0, 0);
+        let mut words = inline.chunks_exact(8);
+        for was in &mut like.words {
+            let Some(word) = words.next() else {
+                *was = 0;
+                continue;
+            };
+            let word = u64::from_le_bytes(word.try_into().expect("chunks of 8"));
+            coded[count] = zigzag(word.wrapping_sub(*was));
+            bytes += size(coded[count]);
+            count += 1;
+            *was = word;
+        }
+        let coded = &coded[..count];
+        if may_be_words(part.len, like_len) && bytes * 2 <= inline.len() {
+            role |= WORDS;
+            let column = &mut columns[Col::Words as usize];
+            coded.iter().for_each(|word| column.number(*word));
+        } else {
+            columns[Col::Bytes as usize].raw(inline);
+        }
+    } else {
+        columns[Col::Bytes as usize].raw(inline);
+        like.words = [0; WORD_COUNT];
+    }
+    columns[Col::Role as usize].byte(role);
 }

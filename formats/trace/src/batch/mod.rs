@@ -8,7 +8,7 @@ mod decode;
 mod encode;
 
 pub(crate) use decode::{PartPayload, RawEvent, Reading};
-pub(crate) use encode::{Batch, Payload};
+pub(crate) use encode::{Batch, Stored};
 
 use crate::limits::{PREDICTED_PARTS_MAX, WORDS_BYTES_MAX};
 
@@ -190,14 +190,19 @@ impl Last {
 
 /// Whether a payload may be stored as differences of words: a small one of whole words, as long as
 /// the one it is expected to be like.
-fn may_be_words(len: u64, expected: &LastPart) -> bool {
-    len > 0 && len <= WORDS_BYTES_MAX as u64 && len % 8 == 0 && len == expected.len
+fn may_be_words(len: u64, expected: u64) -> bool {
+    len > 0 && len <= WORDS_BYTES_MAX as u64 && len % 8 == 0 && len == expected
+}
+
+/// Whether an inline payload is a candidate for being an expectation.
+fn has_words(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.len() <= WORDS_BYTES_MAX && bytes.len() % 8 == 0
 }
 
 /// The words of an inline payload, all zero when it is no candidate for being an expectation.
 fn words_of(bytes: &[u8]) -> [u64; WORD_COUNT] {
     let mut words = [0; WORD_COUNT];
-    if bytes.len() <= WORDS_BYTES_MAX && bytes.len() % 8 == 0 {
+    if has_words(bytes) {
         for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
             *word = u64::from_le_bytes(bytes.try_into().expect("chunks of 8"));
         }

@@ -103,6 +103,7 @@ pub fn meta() -> Meta {
         mono_start_ns: 123_456,
         net: "sud".into(),
         patched: true,
+        chaos: None,
         root_process: 1,
         stdout: "pipe".into(),
         stderr: "tty".into(),
@@ -123,7 +124,7 @@ pub fn event(header: Header, parts: Vec<EventPart>) -> Event {
     let more = if parts.is_empty() { 0 } else { flags::MORE };
     let header = Header {
         size: HEADER_SIZE as u32,
-        reserved: 0,
+        template: 0,
         flags: header.flags & !flags::MORE | more,
         ..header
     };
