@@ -207,6 +207,8 @@ impl Causality {
                 known.push(at as u32);
             }
             let Some((place, time_ns)) = left else {
+                // The first event of a task knows of nothing before it.
+                self.dropped += u64::from(link.from.since.is_some());
                 continue;
             };
             let mut node = |place: Place, time_ns, arrives| {

@@ -43,9 +43,8 @@ pub struct End {
 pub struct Stream {
     pub sent: u64,
     pub received: u64,
-    /// Descriptors that travel, and those that arrived before what sent them was seen.
+    /// Descriptors that travel.
     pub(crate) passed: VecDeque<Vec<FileId>>,
-    pub(crate) awaited: VecDeque<Vec<FileId>>,
 }
 
 /// Who is at an end.

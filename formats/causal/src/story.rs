@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use reenact_trace::{Reader, StreamId, TraceError};
+use reenact_trace::{Event, Reader, StreamId, TraceError};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::connections::{Connections, Peer};
@@ -19,6 +19,8 @@ use crate::tracker::{Process, Tracker};
 /// How long something is waited for, in the recording's time, and over how many facts.
 const WAITS_NS: u64 = 100_000_000;
 const WAITING_MAX: usize = 1024;
+/// Tasks that wait for what is seen later.
+const AWAITING_MAX: usize = 64;
 /// How long a task's first events wait for the call that made it.
 const PARENT_WAITS_NS: u64 = 1_000_000_000;
 
@@ -33,6 +35,11 @@ pub struct Story {
     /// Tasks whose maker has not been seen, since when.
     orphans: VecDeque<(StreamId, u64)>,
     accepted: FxHashSet<StreamId>,
+    /// Tasks whose next event has received what was not seen being sent yet: the event, its time, and
+    /// what had been sent by others when that was last looked at.
+    awaiting: BTreeMap<StreamId, (EventId, u64, u64)>,
+    /// Calls that sent something, so far.
+    sends: u64,
     now_ns: u64,
     read_all: bool,
     fresh: Vec<Moment>,
@@ -48,6 +55,8 @@ impl Story {
             told: FxHashMap::default(),
             orphans: VecDeque::new(),
             accepted: FxHashSet::default(),
+            awaiting: BTreeMap::new(),
+            sends: 0,
             now_ns: 0,
             read_all: false,
             fresh: Vec::new(),
@@ -95,6 +104,10 @@ impl Story {
                     self.orphans.push_back((id.stream, time_ns));
                     return Ok(());
                 }
+                if self.must_wait(id, time_ns, &event) {
+                    self.merge.hold(id, time_ns, event);
+                    return Ok(());
+                }
                 self.tracker.event(id, time_ns, &event, &mut self.fresh);
                 for moment in &self.fresh {
                     if let Fact::Spawn { child, .. } = moment.fact {
@@ -107,6 +120,14 @@ impl Story {
             }
             Next::End(end) => self.tracker.end(&end, self.now_ns, &mut self.fresh),
         }
+        let sends = |moment: &Moment| matches!(moment.fact, Fact::Send { .. });
+        let sent = self.fresh.iter().any(sends);
+        self.sends += u64::from(sent);
+        for (stream, (_, since, _)) in &self.awaiting {
+            if sent || since.saturating_add(WAITS_NS) < self.now_ns {
+                self.merge.release(*stream);
+            }
+        }
         self.waiting.extend(self.fresh.drain(..));
         while let Some((stream, since)) = self.orphans.front().copied() {
             if since.saturating_add(PARENT_WAITS_NS) > self.now_ns {
@@ -117,6 +138,25 @@ impl Story {
             self.merge.release(stream);
         }
         Ok(())
+    }
+
+    /// Whether an event must wait for one that is seen later, because its call returned later.
+    fn must_wait(&mut self, id: EventId, time_ns: u64, event: &Event) -> bool {
+        let stream = id.stream;
+        let before = self
+            .awaiting
+            .get(&stream)
+            .filter(|(known, ..)| *known == id);
+        // Handed out again although nothing was sent meanwhile: nothing else is left.
+        let pointless = before.is_some_and(|(_, _, sends)| *sends == self.sends);
+        let late = time_ns.saturating_add(WAITS_NS) < self.now_ns;
+        let many = before.is_none() && self.awaiting.len() >= AWAITING_MAX;
+        if pointless || late || many || !self.tracker.awaits(id, event) {
+            self.awaiting.remove(&stream);
+            return false;
+        }
+        self.awaiting.insert(stream, (id, time_ns, self.sends));
+        true
     }
 
     /// Whether an event is the first of a task that nothing seen so far has made.
@@ -184,7 +224,7 @@ impl Story {
                 ..
             } => {
                 if *offset == u64::MAX {
-                    return self.tracker.ports.awaits(moment.event);
+                    return false;
                 }
                 let known = connections.get(*connection);
                 let Peer::Process(_) = connections.peer(*connection, *from) else {
@@ -216,35 +256,22 @@ impl Story {
         self.told.get(&(connection, side)).copied().unwrap_or(0)
     }
 
-    fn tell(&mut self, mut moment: Moment) -> Moment {
-        match &mut moment.fact {
-            Fact::Send {
-                connection,
-                from,
-                offset,
-                bytes,
-            } => {
-                let messages = self.connections().get(*connection).channel.keeps_messages();
-                let len = if messages { 1 } else { bytes.len };
-                let told = self.told.entry((connection.0, from.index())).or_default();
-                *told = (*told).max(offset.saturating_add(len));
-            }
-            Fact::Receive {
-                connection,
-                from,
-                offset,
-                certain,
-                ..
-            } if *offset == u64::MAX => {
-                let late = &mut self.tracker.ports.late;
-                if let Some(matched) = late.get_mut(&moment.event).and_then(VecDeque::pop_front) {
-                    *connection = matched.connection;
-                    *from = matched.from;
-                    *offset = matched.number;
-                    *certain = matched.certain;
-                }
-            }
-            _ => {}
+    fn tell(&mut self, moment: Moment) -> Moment {
+        if let Fact::Send {
+            connection,
+            from,
+            offset,
+            bytes,
+        } = &moment.fact
+        {
+            let known = self.connections().get(*connection);
+            let len = if known.channel.keeps_messages() {
+                1
+            } else {
+                bytes.len
+            };
+            let told = self.told.entry((connection.0, from.index())).or_default();
+            *told = (*told).max(offset.saturating_add(len));
         }
         moment
     }

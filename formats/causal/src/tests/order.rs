@@ -225,6 +225,7 @@ fn clocks_that_disagree_are_left_out() {
         to: point(2, 7, 40, None),
     };
     let causality = Causality::new(vec![backwards]);
+    assert_eq!(causality.dropped(), 1);
     assert!(!causality.happens_before(Place { chain: 1, order: 4 }, backwards.to.place));
     assert!(!causality.happens_before(backwards.to.place, backwards.from.place));
 }

@@ -336,7 +336,7 @@ fn value(dice: &mut Dice) -> u64 {
     }
 }
 
-fn tamper(dice: &mut Dice, events: &mut Vec<(StreamId, Event)>, at: usize) {
+fn tamper(dice: &mut Dice, events: &mut [(StreamId, Event)], at: usize) {
     let (stream, event) = &mut events[at];
     let header = &mut event.header;
     match dice.below(12) {
@@ -347,8 +347,10 @@ fn tamper(dice: &mut Dice, events: &mut Vec<(StreamId, Event)>, at: usize) {
         4 => header.group = value(dice) as u32,
         5 => header.nr = any_flow(dice),
         6 => {
-            let kinds = Kind::ALL.len() as u64 - 1;
-            header.kind = Kind::ALL[dice.below(kinds) as usize] as u8;
+            let mut kinds: Vec<Kind> = Kind::ALL.to_vec();
+            // These stand in rings only.
+            kinds.retain(|kind| !matches!(kind, Kind::Part | Kind::Again));
+            header.kind = kinds[dice.below(kinds.len() as u64) as usize] as u8;
         }
         7 => header.ticket = value(dice),
         8 => {

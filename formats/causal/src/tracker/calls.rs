@@ -3,7 +3,7 @@
 use reenact_abi::event::{flags, Role};
 use reenact_abi::syscalls::flow::{Flow, CLOEXEC};
 
-use super::{parts, Cx, Made, Tracker, CLONE_FILES, SI_PID};
+use super::{parts, Cx, How, Made, Tracker, CLONE_FILES, SI_PID};
 use crate::address::Address;
 use crate::descriptors::{File, FileId, Socket, Table};
 use crate::fact::{Channel, ConnectionId, Ended, Fact, Side};
@@ -71,7 +71,7 @@ impl Tracker {
             Flow::Pipe(at) => self.pipe(cx, at.map_or(0, |at| cx.arg(at))),
             Flow::Accept(at) => self.accept(cx, at.map_or(0, |at| cx.arg(at))),
             Flow::Connect => self.connect(cx),
-            Flow::Bind if cx.ret() == 0 => self.made_by(cx, Made::Bind { fd: cx.fd(0) }),
+            Flow::Bind if cx.ret() == 0 => self.made_by(cx, How::Bind, cx.fd(0)),
             Flow::Listen if cx.ret() == 0 => self.listen(cx),
             Flow::PeerName if cx.ret() == 0 => self.peer_name(cx),
             Flow::SocketOption if cx.ret() == 0 => self.socket_option(cx),
@@ -309,12 +309,12 @@ impl Tracker {
             _ => Socket::new(0, SOCK_STREAM),
         };
         self.new_file(cx, fd as i64, File::Socket(socket), cloexec(flags));
-        self.made_by(cx, Made::Accept { fd: fd as u32 });
+        self.made_by(cx, How::Accept, fd as u32);
     }
 
     fn connect(&mut self, cx: &Cx<'_>) {
         match cx.ret() {
-            0 | EINPROGRESS => self.made_by(cx, Made::Connect { fd: cx.fd(0) }),
+            0 | EINPROGRESS => self.made_by(cx, How::Connect, cx.fd(0)),
             EAGAIN | EINTR | EALREADY | EISCONN => {}
             errno => self.refused(cx, errno.unsigned_abs() as i32),
         }
@@ -342,7 +342,9 @@ impl Tracker {
         }
     }
 
-    fn made_by(&mut self, cx: &Cx<'_>, made: Made) {
+    fn made_by(&mut self, cx: &Cx<'_>, how: How, fd: u32) {
+        let since = cx.since;
+        let made = Made { how, fd, since };
         self.tasks.entry(cx.id.stream).or_default().made = Some(made);
     }
 }

@@ -13,12 +13,11 @@ use crate::address::Address;
 use crate::connections::{wildcards, End};
 use crate::descriptors::{File, FileId};
 use crate::fact::{Bytes, Channel, ConnectionId, Fact, Side};
-use crate::ids::EventId;
 
 /// Messages that are remembered for one socket until they are received; beyond, the oldest count as lost.
 const WAITING_MAX: usize = 4096;
-/// Receipts that wait for a send which is seen later.
-const AWAITED_MAX: usize = 64;
+/// Bytes of a message that are compared with others.
+const COMPARED_MAX: usize = 256;
 
 /// A socket for messages.
 struct Port {
@@ -27,9 +26,9 @@ struct Port {
     net: u64,
     /// Where it is connected to.
     peer: Option<Address>,
+    closed: bool,
     /// Sent to it and not received yet.
     waiting: VecDeque<Waiting>,
-    awaited: VecDeque<Awaited>,
 }
 
 struct Waiting {
@@ -40,19 +39,13 @@ struct Waiting {
     bytes: Bytes,
 }
 
-struct Awaited {
-    event: EventId,
-    source: Option<Address>,
-    bytes: Bytes,
-}
-
 /// A receipt that was matched to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Matched {
-    pub connection: ConnectionId,
-    pub from: Side,
-    pub number: u64,
-    pub certain: bool,
+struct Matched {
+    connection: ConnectionId,
+    from: Side,
+    number: u64,
+    certain: bool,
 }
 
 /// All sockets for messages.
@@ -63,16 +56,15 @@ pub(crate) struct Ports {
     /// The newest that is bound to an address in any namespace: a socket that was never bound does not
     /// know in which one it is.
     anywhere: FxHashMap<Address, u32>,
-    /// Between two ports, or a port and somewhere outside: the side given is that of the first.
+    /// Between two ports, or of a port alone: the side given is that of the first.
     connections: BTreeMap<(u32, Other), (ConnectionId, Side)>,
-    /// Receipts whose send was seen later.
-    pub late: FxHashMap<EventId, VecDeque<Matched>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Other {
     Port(u32),
-    Outside(Option<Address>),
+    /// Somewhere that no address is known of.
+    Nowhere,
 }
 
 impl Ports {
@@ -80,31 +72,59 @@ impl Ports {
         let Some(port) = port else { return };
         if let Some(known) = self.all.get_mut(port as usize) {
             known.waiting.clear();
-            known.awaited.clear();
+            known.closed = true;
         }
-        self.bound.retain(|_, bound| *bound != port);
-        self.anywhere.retain(|_, bound| *bound != port);
-    }
-
-    /// Whether the receipt may still be matched by a send that has not been seen.
-    pub fn awaits(&self, event: EventId) -> bool {
-        let mut awaited = self.all.iter().flat_map(|port| &port.awaited);
-        awaited.any(|awaited| awaited.event == event)
     }
 
     /// The port that is reached at an address, from a namespace if that is known.
     fn at(&self, net: u64, address: &Address) -> Option<u32> {
-        let at = |address: Address| match net {
-            0 => self.anywhere.get(&address).copied(),
-            net => self.bound.get(&(net, address)).copied(),
+        let at = |address: Address| {
+            let port = match net {
+                0 => self.anywhere.get(&address).copied(),
+                net => self.bound.get(&(net, address)).copied(),
+            };
+            port.filter(|port| self.is_open(*port))
         };
         let mut wildcards = wildcards(address).into_iter();
         at(address.clone()).or_else(|| wildcards.find_map(at))
     }
 
+    fn is_open(&self, port: u32) -> bool {
+        self.all
+            .get(port as usize)
+            .is_some_and(|known| !known.closed)
+    }
+
     fn bind(&mut self, net: u64, address: Address, port: u32) -> bool {
         self.anywhere.insert(address.clone(), port);
         self.bound.insert((net, address), port) != Some(port)
+    }
+
+    /// The port at an address: one that stands for somebody outside where none is known. Whoever
+    /// binds the address later takes its place.
+    fn there(&mut self, channel: Channel, net: u64, address: &Address) -> Option<u32> {
+        if let Some(port) = self.at(net, address) {
+            return Some(port);
+        }
+        let port = self.add(Port {
+            end: End {
+                address: Some(address.clone()),
+                ..End::default()
+            },
+            channel,
+            net,
+            peer: None,
+            closed: false,
+            waiting: VecDeque::new(),
+        })?;
+        self.bind(net, address.clone(), port);
+        Some(port)
+    }
+
+    fn add(&mut self, port: Port) -> Option<u32> {
+        let number = u32::try_from(self.all.len()).ok()?;
+        self.all.push(port);
+        Some(number)
     }
 
     fn get(&mut self, port: u32) -> &mut Port {
@@ -122,9 +142,7 @@ impl Tracker {
         if let Some(port) = socket.port {
             return Some(port);
         }
-        let port = u32::try_from(self.ports.all.len()).ok()?;
-        socket.port = Some(port);
-        self.ports.all.push(Port {
+        let port = self.ports.add(Port {
             end: End {
                 address: socket.local.clone(),
                 ..end
@@ -132,9 +150,10 @@ impl Tracker {
             channel: socket.channel,
             net: socket.net,
             peer: socket.peer.clone(),
+            closed: false,
             waiting: VecDeque::new(),
-            awaited: VecDeque::new(),
-        });
+        })?;
+        socket.port = Some(port);
         Some(port)
     }
 
@@ -164,16 +183,20 @@ impl Tracker {
         name: Option<&[u8]>,
         bytes: Bytes,
     ) {
+        let bytes_sent = bytes;
+        let bytes = sample(&bytes_sent);
+        let to = name.and_then(Address::decode);
         let Some(port) = self.port_of(cx, file) else {
             return;
         };
         let known = self.ports.get(port);
-        let to = name.and_then(Address::decode).or(known.peer.clone());
-        let net = known.net;
-        let target = to.as_ref().and_then(|to| self.ports.at(net, to));
+        let to = to.or(known.peer.clone());
+        let (channel, net) = (known.channel, known.net);
+        let to = to.filter(Address::is_reachable);
+        let target = to.and_then(|to| self.ports.there(channel, net, &to));
         let other = match target {
             Some(target) => Other::Port(target),
-            None => Other::Outside(to),
+            None => Other::Nowhere,
         };
         let Some((connection, side)) = self.message_connection(port, other) else {
             return;
@@ -187,7 +210,7 @@ impl Tracker {
                 connection,
                 from: side,
                 offset: number,
-                bytes: bytes.clone(),
+                bytes: bytes_sent,
             },
         );
         let Some(target) = target else { return };
@@ -198,26 +221,7 @@ impl Tracker {
             number,
             bytes,
         };
-        let source = self.ports.get(port).end.address.clone();
         let target = self.ports.get(target);
-        let net_there = target.net;
-        let awaited = target.awaited.iter().position(|awaited| {
-            may_be_from(&source, &awaited.source) && same(&awaited.bytes, &message.bytes)
-        });
-        if let Some(awaited) = awaited.and_then(|at| target.awaited.remove(at)) {
-            self.learn_source(port, awaited.source, net_there);
-            let stream = &mut self.connections.get_mut(connection).streams[side.index()];
-            stream.received = stream.received.saturating_add(1);
-            let matched = Matched {
-                connection,
-                from: side,
-                number,
-                certain: true,
-            };
-            let late = self.ports.late.entry(awaited.event).or_default();
-            late.push_back(matched);
-            return;
-        }
         if target.waiting.len() == WAITING_MAX {
             target.waiting.pop_front();
         }
@@ -237,7 +241,9 @@ impl Tracker {
         let known = self.ports.get(port);
         let source = name.and_then(Address::decode).or(known.peer.clone());
         let source = source.filter(|source| *source != Address::Unnamed);
-        match self.take_waiting(port, &source, &bytes) {
+        let sampled = sample(&bytes);
+        let (channel, net) = (known.channel, known.net);
+        match self.take_waiting(port, &source, &sampled) {
             Some(matched) => {
                 self.say(
                     cx,
@@ -251,25 +257,24 @@ impl Tracker {
                 );
             }
             None => {
-                let known = self.ports.get(port);
-                if known.awaited.len() == AWAITED_MAX {
-                    known.awaited.pop_front();
-                }
-                known.awaited.push_back(Awaited {
-                    event: cx.id,
-                    source: source.clone(),
-                    bytes: bytes.clone(),
-                });
-                let Some((connection, side)) =
-                    self.message_connection(port, Other::Outside(source))
-                else {
+                let source = source.filter(Address::is_reachable);
+                let there = source.and_then(|source| self.ports.there(channel, net, &source));
+                // Whoever speaks first is the one that connects.
+                let made = match there {
+                    Some(there) => self.message_connection(there, Other::Port(port)),
+                    None => {
+                        let alone = self.message_connection(port, Other::Nowhere);
+                        alone.map(|(connection, side)| (connection, side.other()))
+                    }
+                };
+                let Some((connection, from)) = made else {
                     return;
                 };
                 self.say(
                     cx,
                     Fact::Receive {
                         connection,
-                        from: side.other(),
+                        from,
                         offset: u64::MAX,
                         bytes,
                         certain: true,
@@ -279,13 +284,39 @@ impl Tracker {
         }
     }
 
-    /// The earliest message that may be the one received: of which it has all, or else the beginning.
-    fn take_waiting(
-        &mut self,
+    /// Whether a message that was received is still to be seen being sent: it was sent by somebody who
+    /// is not known to be outside.
+    pub(super) fn awaits_datagram(&self, file: FileId, name: Option<&[u8]>, bytes: &Bytes) -> bool {
+        let Some(File::Socket(socket)) = self.files.get(file) else {
+            return false;
+        };
+        let known = socket
+            .port
+            .and_then(|port| self.ports.all.get(port as usize));
+        let peer = known.map_or(&socket.peer, |known| &known.peer);
+        let source = name.and_then(Address::decode).or(peer.clone());
+        let source = source.filter(Address::is_reachable);
+        let sender = source
+            .as_ref()
+            .and_then(|source| self.ports.at(socket.net, source));
+        let sender = sender.and_then(|sender| self.ports.all.get(sender as usize));
+        if sender.is_some_and(|sender| sender.end.process.is_none()) {
+            return false;
+        }
+        match socket.port {
+            Some(port) => self.waiting(port, &source, &sample(bytes)).is_none(),
+            None => true,
+        }
+    }
+
+    /// The earliest message that may be the one received, of which it has all, or else the beginning:
+    /// its position, who sent it, and whether nobody else did.
+    fn waiting(
+        &self,
         port: u32,
         source: &Option<Address>,
         bytes: &Bytes,
-    ) -> Option<Matched> {
+    ) -> Option<(usize, u32, bool)> {
         let waiting = &self.ports.all.get(port as usize)?.waiting;
         let find = |same: fn(&Bytes, &Bytes) -> bool| {
             let mut candidates = waiting.iter().enumerate().filter(|(_, message)| {
@@ -295,13 +326,19 @@ impl Tracker {
             });
             let (at, first) = candidates.next()?;
             let from = first.from;
-            Some((
-                at,
-                from,
-                candidates.all(|(_, message)| message.from == from),
-            ))
+            let alone = candidates.all(|(_, message)| message.from == from);
+            Some((at, from, alone))
         };
-        let (at, from, certain) = find(same).or_else(|| find(cut_short))?;
+        find(same).or_else(|| find(cut_short))
+    }
+
+    fn take_waiting(
+        &mut self,
+        port: u32,
+        source: &Option<Address>,
+        bytes: &Bytes,
+    ) -> Option<Matched> {
+        let (at, from, certain) = self.waiting(port, source, bytes)?;
         let here = self.ports.get(port);
         let message = here.waiting.remove(at)?;
         let net = here.net;
@@ -337,7 +374,7 @@ impl Tracker {
 
     /// The connection between a port and another, and the port's side of it.
     fn message_connection(&mut self, port: u32, other: Other) -> Option<(ConnectionId, Side)> {
-        if let Some(known) = self.ports.connections.get(&(port, other.clone())) {
+        if let Some(known) = self.ports.connections.get(&(port, other)) {
             return Some(*known);
         }
         let Port {
@@ -349,7 +386,7 @@ impl Tracker {
                 let there = self.ports.all.get(*other as usize)?.end.clone();
                 (there.address.clone(), Some(there))
             }
-            Other::Outside(address) => (address.clone(), None),
+            Other::Nowhere => (None, None),
         };
         let id = self
             .connections
@@ -376,6 +413,14 @@ fn may_be_from(sender: &Option<Address>, source: &Option<Address>) -> bool {
             sender == source || sender.is_wildcard() && sender.port() == source.port()
         }
         (None, _) | (_, None) => true,
+    }
+}
+
+/// As much of a message as is compared with others.
+fn sample(bytes: &Bytes) -> Bytes {
+    Bytes {
+        len: bytes.len,
+        known: bytes.known[..bytes.known.len().min(COMPARED_MAX)].to_vec(),
     }
 }
 

@@ -12,8 +12,8 @@ mod transfer;
 
 use std::collections::BTreeMap;
 
-use reenact_abi::event::{Header, Kind, Role};
-use reenact_abi::syscalls::flow;
+use reenact_abi::event::{flags, Header, Kind, Role};
+use reenact_abi::syscalls::flow::{self, Flow};
 use reenact_trace::{Event, ProcessEnd, StreamId};
 use rustc_hash::FxHashMap;
 
@@ -66,10 +66,18 @@ struct Task {
 
 /// The call whose endpoints are described by the events that follow it.
 #[derive(Clone, Copy, Debug)]
-enum Made {
-    Accept { fd: u32 },
-    Connect { fd: u32 },
-    Bind { fd: u32 },
+struct Made {
+    how: How,
+    fd: u32,
+    /// After what the call began.
+    since: Option<(Place, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Accept,
+    Connect,
+    Bind,
 }
 
 /// Follows a recording.
@@ -82,8 +90,8 @@ pub struct Tracker {
     tables: FxHashMap<u32, (Table, u32)>,
     next_table: u32,
     files: Files,
-    pub(crate) connections: Connections,
-    pub(crate) ports: Ports,
+    connections: Connections,
+    ports: Ports,
     fifos: FxHashMap<Vec<u8>, Option<crate::fact::ConnectionId>>,
     /// Processes by their pids, the newest of each.
     pids: FxHashMap<i64, u32>,
@@ -149,6 +157,47 @@ impl Tracker {
         self.processes.is_empty()
             || self.tasks.contains_key(&stream)
             || self.made.contains_key(&stream)
+    }
+
+    /// Whether an event is the receipt of something that was not seen being sent yet, and cannot be
+    /// understood without: a message that tells by its content whose it is, or descriptors.
+    pub(crate) fn awaits(&self, id: EventId, event: &Event) -> bool {
+        let header = &event.header;
+        if header.kind != Kind::Call as u8 || header.flags & flags::UNFINISHED != 0 {
+            return false;
+        }
+        let (Some(flow), Ok(len)) = (flow::flow_of(header.nr), u64::try_from(header.ret)) else {
+            return false;
+        };
+        if !matches!(flow, Flow::Receive(_) | Flow::ReceiveMessage) {
+            return false;
+        }
+        let process = self.processes.get(&id.stream.process);
+        let table = process.and_then(|process| self.tables.get(&process.table));
+        let file = table.and_then(|(table, _)| table.get(header.args[0] as u32));
+        let message = || parts::message(event, header.args[1]);
+        match file.map(|file| (file, self.files.get(file))) {
+            Some((_, Some(File::End(connection, side)))) if flow == Flow::ReceiveMessage => {
+                let known = self.connections.get(*connection);
+                let from = side.other().index();
+                known.ends[from].process.is_some()
+                    && known.streams[from].passed.is_empty()
+                    && !message()
+                        .control
+                        .map(parts::rights)
+                        .unwrap_or_default()
+                        .is_empty()
+            }
+            Some((file, Some(File::Socket(socket)))) if !socket.connects => {
+                let bytes = parts::payload(event, Role::Output, len);
+                let name = match flow {
+                    Flow::ReceiveMessage => message().name,
+                    _ => parts::at(event, Role::Output, header.args[4]),
+                };
+                self.awaits_datagram(file, name, &bytes)
+            }
+            _ => false,
+        }
     }
 
     /// Takes an event, and appends the facts that it holds.
@@ -324,7 +373,7 @@ impl Tracker {
             Kind::Exit | Kind::Map | Kind::Tsc | Kind::Cpuid | Kind::Merge | Kind::Preempt => {}
             Kind::Checksum | Kind::Stored | Kind::Plan | Kind::Step | Kind::FaultIntent => {}
             Kind::FaultEffect | Kind::Assertion | Kind::Checkpoint | Kind::Redaction => {}
-            Kind::Part => {}
+            Kind::Part | Kind::Again => {}
         }
     }
 

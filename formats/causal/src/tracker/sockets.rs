@@ -2,7 +2,7 @@
 
 use reenact_abi::event::Role;
 
-use super::{parts, Cx, Made, Tracker};
+use super::{parts, Cx, How, Made, Tracker};
 use crate::address::Address;
 use crate::connections::End;
 use crate::descriptors::{File, Socket};
@@ -53,21 +53,21 @@ impl Tracker {
             // One of a pipe or a pair, which its call has told all about.
             return;
         };
-        let fd = match made {
-            Made::Accept { fd } | Made::Connect { fd } | Made::Bind { fd } => fd,
-        };
+        let Made { how, fd, since } = made;
+        // What the endpoint says was so when the call was under way.
+        let cx = &Cx { since, ..*cx };
         if fd != endpoint.fd {
             return;
         }
         let Some(file) = self.file_at(cx, fd) else {
             // Made before the recording began: only the endpoint tells what it is.
             self.unknown_socket(cx, &endpoint);
-            return self.endpoint_of(cx, made, endpoint);
+            return self.endpoint_of(cx, how, endpoint);
         };
         if !matches!(self.files.get(file), Some(File::Socket(_) | File::End(..))) {
             self.unknown_socket(cx, &endpoint);
         }
-        self.endpoint_of(cx, made, endpoint);
+        self.endpoint_of(cx, how, endpoint);
     }
 
     fn unknown_socket(&mut self, cx: &Cx<'_>, endpoint: &Endpoint) {
@@ -75,7 +75,7 @@ impl Tracker {
         self.new_file(cx, endpoint.fd.into(), socket, false);
     }
 
-    fn endpoint_of(&mut self, cx: &Cx<'_>, made: Made, endpoint: Endpoint) {
+    fn endpoint_of(&mut self, cx: &Cx<'_>, how: How, endpoint: Endpoint) {
         let Some(id) = self.file_at(cx, endpoint.fd) else {
             return;
         };
@@ -86,7 +86,7 @@ impl Tracker {
                 socket.peer = endpoint.peer.clone();
                 let (channel, local) = (socket.channel, socket.local.clone());
                 if !socket.connects {
-                    let bound = matches!(made, Made::Bind { .. });
+                    let bound = how == How::Bind;
                     return self.bound_port(cx, endpoint, bound);
                 }
                 let end = End {
@@ -94,13 +94,13 @@ impl Tracker {
                     ..self.end_here(cx)
                 };
                 let (net, peer) = (endpoint.net, endpoint.peer);
-                match made {
-                    Made::Bind { .. } => return,
-                    Made::Accept { .. } => {
+                match how {
+                    How::Bind => return,
+                    How::Accept => {
                         let id = self.connections.accepted(channel, net, end, peer);
                         (id, Side::One)
                     }
-                    Made::Connect { .. } => {
+                    How::Connect => {
                         let id = self.connections.connected(channel, net, end, peer);
                         (id, Side::Zero)
                     }

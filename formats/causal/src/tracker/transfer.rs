@@ -329,16 +329,6 @@ impl Tracker {
             })
             .collect();
         let stream = &mut self.connections.get_mut(connection).streams[from.index()];
-        if let Some(arrived) = stream.awaited.pop_front() {
-            // They arrived before this was seen: what stands in for them becomes what they are.
-            for (placeholder, file) in arrived.into_iter().zip(files) {
-                let real = self.files.get(file).cloned();
-                if let (Some(placeholder), Some(real)) = (self.files.get_mut(placeholder), real) {
-                    *placeholder = real;
-                }
-            }
-            return;
-        }
         if stream.passed.len() < PASSED_MAX {
             stream.passed.push_back(files.clone());
             for file in files {
@@ -355,9 +345,7 @@ impl Tracker {
         descriptors: &[u32],
         cloexec: bool,
     ) {
-        let known = self.connections.get_mut(connection);
-        let recorded = known.ends[from.index()].process.is_some();
-        let stream = &mut known.streams[from.index()];
+        let stream = &mut self.connections.get_mut(connection).streams[from.index()];
         let passed = stream.passed.pop_front();
         let mut files = passed.clone().unwrap_or_default();
         while files.len() < descriptors.len() {
@@ -369,12 +357,6 @@ impl Tracker {
         for file in passed.iter().flatten() {
             let closed = self.files.drop(*file);
             self.closed(cx, closed);
-        }
-        if passed.is_none() && recorded {
-            let stream = &mut self.connections.get_mut(connection).streams[from.index()];
-            if stream.awaited.len() < PASSED_MAX {
-                stream.awaited.push_back(files);
-            }
         }
     }
 }

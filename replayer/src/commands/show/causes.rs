@@ -22,6 +22,8 @@ pub enum Way {
 struct Lines {
     all: Vec<Line>,
     notes: FxHashMap<EventId, Vec<usize>>,
+    /// Where to a connection leads may be learnt only after it was made.
+    connects: FxHashMap<ConnectionId, usize>,
     /// By the offset of the message's last byte.
     messages: FxHashMap<(ConnectionId, Side), BTreeMap<u64, usize>>,
 }
@@ -30,7 +32,14 @@ impl Lines {
     fn add(&mut self, line: Line) {
         let at = self.all.len();
         match &line.what {
-            What::Note { .. } => self.notes.entry(line.event).or_default().push(at),
+            What::Note { kind, .. } => {
+                self.notes.entry(line.event).or_default().push(at);
+                let connection = line.more.get("connection").and_then(|n| n.as_u64());
+                let connection = connection.and_then(|number| u32::try_from(number).ok());
+                if let Some(number) = connection.filter(|_| *kind == "connect") {
+                    self.connects.insert(ConnectionId(number), at);
+                }
+            }
             What::Message {
                 connection,
                 from,
@@ -67,7 +76,11 @@ impl Lines {
                 found.reverse();
                 found
             }
-            LinkKind::Connect(_) | LinkKind::Close(_) | LinkKind::Wait => note(link.from.event),
+            LinkKind::Connect(connection) => {
+                let connect = self.connects.get(&connection);
+                connect.copied().into_iter().collect()
+            }
+            LinkKind::Close(_) | LinkKind::Wait => note(link.from.event),
             LinkKind::Signal => note(link.from.event),
             LinkKind::Spawn => note(link.to.event),
             LinkKind::Chain | LinkKind::Output => Vec::new(),
