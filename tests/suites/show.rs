@@ -449,7 +449,8 @@ fn filters_take_away_and_never_add() {
 #[test]
 fn what_cannot_be_shown_is_said() {
     let recording = script("echo x | cat").record();
-    let fails: [(&[&str], &str); 5] = [
+    let fails: [(&[&str], &str); 6] = [
+        (&["--descriptors", "/absent"], "/absent: "),
         (&["--causes-of", "p99:1"], "there is no p99"),
         (&["--causes-of", "p1:999999"], "there is no event"),
         (&["--causes-of", "1:2"], "an event is named like"),

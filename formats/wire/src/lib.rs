@@ -7,6 +7,9 @@
 //!
 //! What must already hold: chunks come in causal order, a request's bytes before its reply's.
 //!
+//! Passwords and what authenticates are left out of messages that are understood. Bytes that are not
+//! understood are shown as they are.
+//!
 //! What it never does: read or write anything by itself, use `unsafe`, panic on bytes, hold more
 //! than what is incomplete within the bounds of [`limits`], or depend on the pieces in which bytes
 //! come.
@@ -16,11 +19,15 @@ mod blob;
 mod connection;
 mod escape;
 mod flow;
+mod grpc;
 mod http;
 mod http1;
+mod http2;
 pub mod limits;
 mod message;
 mod node;
+mod postgres;
+mod protobuf;
 mod protocol;
 mod raw;
 mod registry;
@@ -28,6 +35,7 @@ mod resp;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use blob::{Blob, Collector};
 pub use connection::{Chunk, Connection, Hint};

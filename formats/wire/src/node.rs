@@ -25,8 +25,8 @@ pub enum Node {
     Map(Vec<(Name, Node)>),
     /// So many values more, which were not kept.
     Elided(u64),
-    /// A secret of so many bytes, which is not shown.
-    Redacted(u64),
+    /// A secret, which is not shown; nor is its length.
+    Redacted,
 }
 
 impl Node {
@@ -83,7 +83,7 @@ impl Node {
             | Node::Bytes(_)
             | Node::List(_)
             | Node::Elided(_)
-            | Node::Redacted(_) => None,
+            | Node::Redacted => None,
         }
     }
 
@@ -150,7 +150,7 @@ impl Node {
                 line.text("}")
             }
             Node::Elided(count) => line.text("… ").show(count).text(" more"),
-            Node::Redacted(_) => line.text("<redacted>"),
+            Node::Redacted => line.text("<redacted>"),
         };
     }
 }
@@ -185,7 +185,7 @@ impl Serialize for Node {
             Node::List(items) => serializer.collect_seq(items),
             Node::Map(fields) => serializer.collect_map(fields.iter().map(|(n, v)| (n, v))),
             Node::Elided(count) => serializer.collect_map([special("$elided", *count)]),
-            Node::Redacted(len) => serializer.collect_map([special("$redacted", *len)]),
+            Node::Redacted => serializer.collect_map([("$redacted", true)]),
         }
     }
 }

@@ -17,7 +17,13 @@ impl Registry {
     pub fn standard(settings: Settings) -> Self {
         Self::new(
             settings,
-            vec![Box::new(crate::http1::Http1), Box::new(crate::resp::Resp)],
+            vec![
+                Box::new(crate::http1::Http1),
+                Box::new(crate::http2::Http2),
+                Box::new(crate::postgres::Postgres),
+                Box::new(crate::resp::Resp),
+                Box::new(crate::tls::Tls),
+            ],
         )
     }
 

@@ -29,7 +29,8 @@ pub fn decode(blob: Blob, media_type: &str, encoding: Option<&[u8]>) -> Node {
     parse(plain, media_type)
 }
 
-fn decompress(encoding: &str, bytes: &[u8]) -> Option<Blob> {
+/// Undoes one encoding, within bounds.
+pub fn decompress(encoding: &str, bytes: &[u8]) -> Option<Blob> {
     match encoding {
         "gzip" | "x-gzip" => read(flate2::read::MultiGzDecoder::new(bytes)),
         // By the specification a zlib stream; some servers send a bare one.

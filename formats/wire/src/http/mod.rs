@@ -1,12 +1,84 @@
 //! What HTTP/1 and HTTP/2 have in common: header fields, and the content of messages.
 
-mod content;
+pub mod content;
 
 use crate::blob::{Blob, Collector};
 use crate::escape::Summary;
 use crate::limits::{BODY_MAX, SUMMARY_MAX};
-use crate::message::TraceParent;
+use crate::message::{Kind, TraceParent};
 use crate::node::{Name, Node};
+
+/// The first line of a message, or the pseudo-fields in its place.
+#[derive(Debug)]
+pub enum Start {
+    Request { method: String, target: Vec<u8> },
+    Reply { status: u16, reason: String },
+}
+
+impl Start {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Start::Request { .. } => Kind::Request,
+            Start::Reply { .. } => Kind::Reply,
+        }
+    }
+}
+
+/// Summary and body of a message.
+pub fn render(
+    start: Start,
+    version: String,
+    mut fields: Fields,
+    mut trailers: Fields,
+    content: Blob,
+    bodies: bool,
+) -> (String, Node) {
+    let mut line = Summary::new();
+    match &start {
+        Start::Request { method, target } => {
+            line.raw(method.as_bytes()).text(" ").raw(target);
+            if content.len > 0 {
+                line.text(" (");
+                fields.describe(content.len, ", ", &mut line);
+                line.text(")");
+            }
+        }
+        Start::Reply { status, reason } => {
+            line.show(status);
+            if content.len > 0 {
+                line.text(" ");
+                fields.describe(content.len, " ", &mut line);
+            } else if !reason.is_empty() {
+                line.text(" ").raw(reason.as_bytes());
+            }
+        }
+    }
+    let summary = line.finish();
+    if !bodies {
+        return (summary, Node::Null);
+    }
+    let mut body: Vec<(Name, Node)> = Vec::with_capacity(6);
+    match start {
+        Start::Request { method, target } => {
+            body.push(("method".into(), Node::Text(method)));
+            body.push(("target".into(), Node::slice(&target)));
+        }
+        Start::Reply { status, reason } => {
+            body.push(("status".into(), Node::Int(status.into())));
+            if !reason.is_empty() {
+                body.push(("reason".into(), Node::Text(reason)));
+            }
+        }
+    }
+    let content = fields.decode(content);
+    body.push(("version".into(), Node::Text(version)));
+    body.push(("headers".into(), fields.take()));
+    body.push(("content".into(), content));
+    if !trailers.is_empty() {
+        body.push(("trailers".into(), trailers.take()));
+    }
+    (summary, Node::Map(body))
+}
 
 /// The header fields of a message, as far as they matter here or are kept.
 #[derive(Debug, Default)]
@@ -40,6 +112,10 @@ impl Fields {
     pub fn media_type(&self) -> &str {
         let whole = self.content_type.as_deref().unwrap_or("");
         whole.split(';').next().unwrap_or("").trim()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
     }
 
     pub fn take(&mut self) -> Node {
@@ -79,9 +155,8 @@ fn shown(name: &str, value: &[u8]) -> Node {
         return Node::slice(value);
     }
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(0);
-    let len = (value.len() - end) as u64;
     Node::map([
         ("scheme", Node::slice(&value[..end])),
-        ("credentials", Node::Redacted(len)),
+        ("credentials", Node::Redacted),
     ])
 }

@@ -31,7 +31,7 @@ pub fn bytes(node: &Node) -> &[u8] {
         | Node::List(_)
         | Node::Map(_)
         | Node::Elided(_)
-        | Node::Redacted(_) => b"",
+        | Node::Redacted => b"",
     }
 }
 
@@ -71,7 +71,7 @@ pub fn answered(words: &[Node]) -> Answered {
 
 /// Hides passwords.
 pub fn redact(words: &mut [Node]) {
-    let hide = |node: &mut Node| *node = Node::Redacted(bytes(node).len() as u64);
+    let hide = |node: &mut Node| *node = Node::Redacted;
     let (name, rest) = match words.split_first_mut() {
         Some((name, rest)) => (Some(&*name), rest),
         None => return,

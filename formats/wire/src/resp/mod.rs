@@ -3,6 +3,8 @@
 //! replication (PSYNC). Streamed strings and lists of RESP 3, which no server sends, are damage.
 
 mod command;
+mod replication;
+mod sniff;
 mod value;
 
 use crate::escape::Summary;
@@ -14,9 +16,11 @@ use crate::protocol::{Confidence, Decoder, End, Opening, Output, Protocol};
 use crate::raw::{Found, Skipper};
 use crate::settings::Settings;
 use command::Answered;
+use replication::Replication;
+use sniff::{is_command, is_inline, is_value};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use value::{integer, is_lead, Parser, Step, Value};
+use value::{is_lead, Parser, Step, Value};
 
 const NAME: &str = "redis";
 const PORT: u16 = 6379;
@@ -52,143 +56,12 @@ impl Protocol for Resp {
     }
 }
 
-/// The number at the beginning of a line, and what follows the line.
-fn numbered(bytes: &[u8], lead: u8) -> Result<(i64, &[u8]), Found> {
-    let (&first, rest) = bytes.split_first().ok_or(Found::More)?;
-    if first != lead {
-        return Err(Found::No);
-    }
-    // The longest number has 20 characters.
-    let head = &rest[..rest.len().min(22)];
-    let Some(end) = memchr::memchr(b'\r', head) else {
-        let digits = head
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b'-');
-        return Err(if digits && head.len() < 22 {
-            Found::More
-        } else {
-            Found::No
-        });
-    };
-    let number = integer(&rest[..end]).ok_or(Found::No)?;
-    match rest.get(end + 1) {
-        Some(b'\n') => Ok((number, &rest[end + 2..])),
-        Some(_) => Err(Found::No),
-        None => Err(Found::More),
-    }
-}
-
-/// Whether bytes begin a command: a list of strings.
-fn is_command(bytes: &[u8]) -> Found {
-    let count = match numbered(bytes, b'*') {
-        Ok((count, rest)) if count > 0 => numbered(rest, b'$'),
-        Ok(_) => Err(Found::No),
-        Err(found) => Err(found),
-    };
-    match count {
-        Ok((len, _)) if len >= 0 => Found::Yes,
-        Ok(_) => Found::No,
-        Err(found) => found,
-    }
-}
-
-/// Whether bytes begin a value.
-fn is_value(bytes: &[u8]) -> Found {
-    match bytes.first() {
-        None => Found::More,
-        Some(lead @ (b'$' | b':' | b'*' | b'%' | b'~' | b'>' | b'=' | b'!' | b'|')) => {
-            match numbered(bytes, *lead) {
-                Ok((number, _)) if number >= -1 || *lead == b':' => Found::Yes,
-                Ok(_) => Found::No,
-                Err(found) => found,
-            }
-        }
-        Some(b'_') if bytes.starts_with(b"_\r\n") => Found::Yes,
-        Some(b'_') if b"_\r\n".starts_with(bytes) => Found::More,
-        Some(lead @ (b'+' | b'-' | b',' | b'#' | b'(')) => {
-            let line = &bytes[..bytes.len().min(1 << 10)];
-            match memchr::memchr(b'\r', line) {
-                Some(end) if line.get(end + 1) == Some(&b'\n') => {
-                    let wordy = |byte: &u8| (b' '..0x7f).contains(byte);
-                    let upper = line[1..end].first().is_some_and(u8::is_ascii_uppercase);
-                    let fits = line[1..end].iter().all(wordy) && (*lead != b'-' || upper);
-                    if fits {
-                        Found::Yes
-                    } else {
-                        Found::No
-                    }
-                }
-                Some(end) if end + 1 < line.len() => Found::No,
-                None if line.len() == 1 << 10 => Found::No,
-                Some(_) | None => Found::More,
-            }
-        }
-        Some(_) => Found::No,
-    }
-}
-
-/// Whether bytes begin with a line that is an inline command which people and probes send.
-fn is_inline(bytes: &[u8]) -> bool {
-    const WORDS: [&str; 17] = [
-        "AUTH",
-        "CLIENT",
-        "COMMAND",
-        "CONFIG",
-        "DEL",
-        "ECHO",
-        "GET",
-        "HELLO",
-        "INFO",
-        "KEYS",
-        "MONITOR",
-        "PING",
-        "PSUBSCRIBE",
-        "QUIT",
-        "SELECT",
-        "SET",
-        "SUBSCRIBE",
-    ];
-    let Some(end) = memchr::memchr(b'\n', bytes) else {
-        return false;
-    };
-    let line = bytes[..end].trim_ascii();
-    let word = line.split(|byte| *byte == b' ').next().unwrap_or(line);
-    // A request of HTTP, and lines of memcached, look alike but are answered otherwise.
-    WORDS
-        .iter()
-        .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
-        && !line.starts_with(b"GET /")
-}
-
 /// A request without its reply.
 struct Outstanding {
     request: MessageId,
     answered: Answered,
     /// Whether a confirmation came for it.
     begun: bool,
-}
-
-/// What the server sends besides replies.
-enum Replication {
-    No,
-    /// The reply to PSYNC is to come.
-    Asked,
-    /// The database follows.
-    Database,
-    /// The database, so many bytes more.
-    Bytes {
-        id: MessageId,
-        span: Span,
-        left: u64,
-        len: u64,
-    },
-    /// The database, up to these forty bytes.
-    Until {
-        id: MessageId,
-        span: Span,
-        mark: Vec<u8>,
-    },
-    Commands,
 }
 
 struct Side {
@@ -445,132 +318,6 @@ impl RespDecoder {
             }
         }
         Some(answer)
-    }
-
-    fn database(
-        &mut self,
-        id: MessageId,
-        span: Span,
-        len: Option<u64>,
-        completeness: Completeness,
-        out: &mut Output<'_>,
-    ) {
-        let len = len.unwrap_or(span.len());
-        let mut line = Summary::new();
-        line.text("database ").show(len).text(" B");
-        out.emit(Message {
-            id,
-            direction: Direction::ToClient,
-            protocol: NAME,
-            kind: Kind::Push,
-            span,
-            summary: line.finish(),
-            body: if self.bodies {
-                Node::map([("database", Node::UInt(len))])
-            } else {
-                Node::Null
-            },
-            answers: None,
-            stream: None,
-            trace_parent: None,
-            completeness,
-        });
-        self.replication = Replication::Commands;
-    }
-
-    /// Reads what of the database has come. Returns whether there is more to read behind it.
-    fn read_database(&mut self, input: &mut Input<'_>, out: &mut Output<'_>) -> bool {
-        match std::mem::replace(&mut self.replication, Replication::Commands) {
-            Replication::Database if input.bytes().starts_with(b"\n") => {
-                // Sent while the database is being written, to keep the connection alive.
-                input.take(1);
-                self.replication = Replication::Database;
-                true
-            }
-            Replication::Database => {
-                let mut span = input.begin();
-                let line = match input.line(LINE_MAX) {
-                    Line::Whole(line) => line,
-                    Line::Partial => {
-                        self.replication = Replication::Database;
-                        return false;
-                    }
-                    Line::TooLong => b"",
-                };
-                input.extend(&mut span);
-                let mark = line.strip_prefix(b"$EOF:").filter(|mark| mark.len() == 40);
-                let len = line.strip_prefix(b"$").and_then(integer);
-                let id = out.begin();
-                self.replication = match (mark, len.map(u64::try_from)) {
-                    (Some(mark), _) => Replication::Until {
-                        id,
-                        span,
-                        mark: mark.to_vec(),
-                    },
-                    (None, Some(Ok(len))) => Replication::Bytes {
-                        id,
-                        span,
-                        left: len,
-                        len,
-                    },
-                    (None, Some(Err(_)) | None) => {
-                        let why = "no database follows";
-                        let value = Value {
-                            lead: 0,
-                            node: Node::Null,
-                        };
-                        let damage = Completeness::Damaged {
-                            at: span.start,
-                            why,
-                        };
-                        self.message(id, Direction::ToClient, span, value, damage, out);
-                        self.lose(Direction::ToClient, why);
-                        Replication::Commands
-                    }
-                };
-                true
-            }
-            Replication::Bytes {
-                id,
-                mut span,
-                left,
-                len,
-            } => {
-                let left = left - input.take_up_to(left).len() as u64;
-                input.extend(&mut span);
-                if left == 0 {
-                    self.database(id, span, Some(len), Completeness::Complete, out);
-                } else {
-                    self.replication = Replication::Bytes {
-                        id,
-                        span,
-                        left,
-                        len,
-                    };
-                }
-                left == 0
-            }
-            Replication::Until { id, mut span, mark } => {
-                match memchr::memmem::find(input.bytes(), &mark) {
-                    Some(at) => {
-                        input.take(at + mark.len());
-                        input.extend(&mut span);
-                        self.database(id, span, None, Completeness::Complete, out);
-                        true
-                    }
-                    None => {
-                        input.take(input.len().saturating_sub(mark.len() - 1));
-                        input.extend(&mut span);
-                        self.replication = Replication::Until { id, span, mark };
-                        false
-                    }
-                }
-            }
-            other @ (Replication::No | Replication::Asked | Replication::Commands) => {
-                self.replication = other;
-                true
-            }
-        }
     }
 
     /// Reads the line of an inline command. Returns whether there was one.

@@ -55,7 +55,7 @@ proptest! {
 }
 
 /// A conversation up to a number of bytes, over both directions.
-fn cut(talk: &Talk, len: usize) -> Talk {
+pub fn cut(talk: &Talk, len: usize) -> Talk {
     let mut left = len;
     let mut out = Talk::new();
     for (direction, bytes) in talk {

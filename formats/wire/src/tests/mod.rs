@@ -3,6 +3,7 @@
 
 mod fixture;
 mod fixtures;
+mod grpc;
 mod mutation;
 mod resp;
 
@@ -19,9 +20,19 @@ fn decode_from(
     missing: u64,
     talk: &Talk,
     hint: Hint,
-    mut split: impl FnMut(usize) -> usize,
+    split: impl FnMut(usize) -> usize,
 ) -> Vec<Message> {
     let registry = Registry::standard(Settings::default());
+    decode_with(&registry, missing, talk, hint, split)
+}
+
+fn decode_with(
+    registry: &Registry,
+    missing: u64,
+    talk: &Talk,
+    hint: Hint,
+    mut split: impl FnMut(usize) -> usize,
+) -> Vec<Message> {
     let mut connection = registry.connection(hint);
     let mut messages = Vec::new();
     let mut offsets = [missing; 2];

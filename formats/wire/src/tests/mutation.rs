@@ -147,3 +147,32 @@ fn decoders_go_on_behind_a_hole() {
         }
     }
 }
+
+#[test]
+fn passwords_never_show() {
+    for (name, secrets) in [
+        ("postgres", &["hunter2", "'secret'", "n=,r="][..]),
+        ("http", &["hunter2", "am9lOmh1bnRlcjI"]),
+        ("redis", &["hunter2"]),
+    ] {
+        let fixture = Fixture::read(name);
+        let shown = |messages: Vec<Message>| {
+            let understood = messages
+                .into_iter()
+                .filter(|message| message.kind != Kind::Raw);
+            let text: Vec<String> = understood
+                .map(|message| serde_json::to_string(&message).unwrap())
+                .collect();
+            text.join("\n")
+        };
+        for talk in &fixture.talks {
+            let total: usize = talk.iter().map(|chunk| chunk.1.len()).sum();
+            for len in 0..=total {
+                let text = shown(decode(&fixtures::cut(talk, len)));
+                for secret in secrets {
+                    assert!(!text.contains(secret), "{name} cut at {len}: {text}");
+                }
+            }
+        }
+    }
+}

@@ -100,7 +100,7 @@ pub fn show(
         let what = format!("there is no event {event} in this trace");
         return Err(ShowError::Usage(what));
     };
-    let mut narrator = narrator(args);
+    let mut narrator = narrator(args)?;
     let mut lines = Lines::default();
     let mut fresh = Vec::new();
     let mut story = Story::new(reader);

@@ -4,8 +4,8 @@ use reenact_causal::{Address, ConnectionId, Peer, Side, Story};
 use reenact_trace::Reader;
 use serde_json::{json, Value};
 
-use super::narrator::name;
 use super::output::Output;
+use super::words::name;
 use super::{Filter, ShowError};
 
 pub fn show(reader: &mut Reader, filter: &Filter, out: &mut Output) -> Result<(), ShowError> {

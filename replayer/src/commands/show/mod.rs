@@ -6,6 +6,7 @@ mod line;
 mod narrator;
 mod output;
 mod raw;
+mod words;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -96,6 +97,9 @@ pub struct Show {
     /// Take all connections for this protocol, whatever they look like.
     #[arg(long, value_name = "NAME")]
     pub decode_as: Option<String>,
+    /// Descriptors of protobuf messages, to decode gRPC by (protoc --include_imports --descriptor_set_out).
+    #[arg(long, value_name = "FILE")]
+    pub descriptors: Option<PathBuf>,
     /// One JSON object per line, with all that messages say.
     #[arg(long)]
     pub json: bool,
@@ -217,14 +221,23 @@ fn resolve(name: EventName, reader: &Reader) -> Result<EventId, ShowError> {
     })
 }
 
-fn narrator(args: &Show) -> Narrator {
+fn narrator(args: &Show) -> Result<Narrator, ShowError> {
     let detail = if args.json {
         Detail::Full
     } else {
         Detail::Summaries
     };
-    let registry = Registry::standard(Settings { detail });
-    Narrator::new(registry, args.json, args.decode_as.clone())
+    let mut settings = Settings::default();
+    settings.detail = detail;
+    if let Some(path) = &args.descriptors {
+        let unusable =
+            |why: &dyn std::fmt::Display| ShowError::Usage(format!("{}: {why}", path.display()));
+        let set = std::fs::read(path).map_err(|error| unusable(&error))?;
+        let added = settings.add_descriptors(&set);
+        added.map_err(|error| unusable(&error))?;
+    }
+    let registry = Registry::standard(settings);
+    Ok(Narrator::new(registry, args.json, args.decode_as.clone()))
 }
 
 /// The story from its beginning, while the trace is being read.
@@ -235,7 +248,7 @@ fn story(
     out: &mut Output,
 ) -> Result<(), ShowError> {
     let mut story = Story::new(reader);
-    let mut narrator = narrator(args);
+    let mut narrator = narrator(args)?;
     let mut window: BTreeMap<(u64, u64), Line> = BTreeMap::new();
     let mut count = 0u64;
     let mut fresh = Vec::new();

@@ -1,16 +1,19 @@
 //! HTTP/1.0 and HTTP/1.1: RFC 9112, with the rules of RFC 9110 for messages without content, for
 //! CONNECT and for upgrades.
 
+mod head;
+
 use crate::blob::Collector;
 use crate::escape::Summary;
 use crate::flow::{Input, Line};
-use crate::http::{collector, Fields};
-use crate::limits::{HEADERS_MAX, HEAD_MAX, LINE_MAX, OUTSTANDING_MAX};
+use crate::http::{self, collector, Fields, Start};
+use crate::limits::{HEAD_MAX, LINE_MAX, OUTSTANDING_MAX};
 use crate::message::{Answer, Completeness, Direction, Kind, Message, MessageId, Span};
 use crate::node::Node;
 use crate::protocol::{Confidence, Decoder, End, Opening, Output, Protocol};
 use crate::raw::{Found, Skipper};
 use crate::settings::Settings;
+use head::{end_of_head, method, parse, request_line, status_line, Head, Then};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -48,59 +51,6 @@ impl Protocol for Http1 {
     }
 }
 
-/// What follows the method and a space.
-fn method(bytes: &[u8]) -> Option<&[u8]> {
-    let end = bytes
-        .iter()
-        .take(25)
-        .position(|byte| !byte.is_ascii_uppercase() && *byte != b'-')?;
-    (end >= 3 && bytes[end] == b' ').then(|| &bytes[end + 1..])
-}
-
-/// Whether bytes begin with a request line that can be taken for nothing else.
-fn request_line(bytes: &[u8]) -> Found {
-    let head = &bytes[..bytes.len().min(8 << 10)];
-    let line = memchr::memchr(b'\n', head).map(|end| &head[..end]);
-    match (method(head), line) {
-        (Some(_), Some(line)) => {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let mut words = line.split(|byte| *byte == b' ').skip(1);
-            let target = words.next().is_some_and(|target| !target.is_empty());
-            let version = words
-                .next()
-                .is_some_and(|v| v == b"HTTP/1.1" || v == b"HTTP/1.0");
-            if target && version && words.next().is_none() {
-                Found::Yes
-            } else {
-                Found::No
-            }
-        }
-        (Some(_), None) if head.len() < 8 << 10 => Found::More,
-        (None, None) if head.len() < 25 && head.iter().all(u8::is_ascii_uppercase) => Found::More,
-        (Some(_), None) | (None, _) => Found::No,
-    }
-}
-
-/// Whether bytes begin with a status line.
-fn status_line(bytes: &[u8]) -> Found {
-    const BEGIN: &[u8] = b"HTTP/1.";
-    let known = bytes.len().min(BEGIN.len());
-    if bytes[..known] != BEGIN[..known] {
-        return Found::No;
-    }
-    match bytes.get(BEGIN.len()..BEGIN.len() + 5) {
-        None => Found::More,
-        Some([b'0' | b'1', b' ', code @ ..]) if code.iter().all(u8::is_ascii_digit) => Found::Yes,
-        Some(_) => Found::No,
-    }
-}
-
-/// The first line of a message.
-enum Start {
-    Request { method: String, target: Vec<u8> },
-    Reply { status: u16, reason: String },
-}
-
 /// How the end of the content is told.
 enum Framing {
     Length(u64),
@@ -130,16 +80,6 @@ struct Draft {
     answers: Option<Answer>,
     /// What comes behind this message is another protocol, if the server agrees.
     then: Option<Then>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// CONNECT.
-    Tunnel,
-    /// `h2c`.
-    Http2,
-    WebSocket,
-    Other,
 }
 
 enum Reading {
@@ -224,9 +164,10 @@ impl Http1Decoder {
         };
         let end = (!wrong).then(|| end_of_head(bytes, searched)).flatten();
         let why = match end {
-            Some(end) if end <= HEAD_MAX => match self.parse(id, direction, &bytes[..end]) {
-                Ok(mut draft) => {
-                    (draft.span, _) = input.take_span(end);
+            Some(end) if end <= HEAD_MAX => match parse(direction, &bytes[..end], self.bodies) {
+                Ok(head) => {
+                    let (span, _) = input.take_span(end);
+                    let draft = self.draft(id, direction, head, span);
                     return Some(Reading::Content(Box::new(draft)));
                 }
                 Err(why) => why,
@@ -244,84 +185,9 @@ impl Http1Decoder {
         Some(Reading::Skipping(skipper, why))
     }
 
-    fn parse(
-        &mut self,
-        id: MessageId,
-        direction: Direction,
-        head: &[u8],
-    ) -> Result<Draft, &'static str> {
-        let lines = memchr::memchr_iter(b'\n', head).count();
-        if lines > HEADERS_MAX {
-            return Err("too many header fields");
-        }
-        let mut headers = vec![httparse::EMPTY_HEADER; lines];
-        let (start, version, headers) = match direction {
-            Direction::ToServer => {
-                let mut request = httparse::Request::new(&mut headers);
-                let parsed = request.parse(head);
-                let complete = parsed.is_ok_and(|status| status.is_complete());
-                let (Some(method), Some(target), true) = (request.method, request.path, complete)
-                else {
-                    return Err("not the head of a request");
-                };
-                let (method, target) = (method.to_string(), target.as_bytes().to_vec());
-                (
-                    Start::Request { method, target },
-                    request.version,
-                    request.headers,
-                )
-            }
-            Direction::ToClient => {
-                let mut reply = httparse::Response::new(&mut headers);
-                let parsed = httparse::ParserConfig::default()
-                    .allow_spaces_after_header_name_in_responses(true)
-                    .parse_response(&mut reply, head);
-                let complete = parsed.is_ok_and(|status| status.is_complete());
-                let (Some(status), true) = (reply.code, complete) else {
-                    return Err("not the head of a reply");
-                };
-                let reason = reply.reason.unwrap_or("").to_string();
-                (
-                    Start::Reply { status, reason },
-                    reply.version,
-                    reply.headers,
-                )
-            }
-        };
-        let mut fields = Fields::default();
-        let (mut length, mut chunked, mut then) = (None, false, None);
-        for header in headers.iter() {
-            let (name, value) = (header.name, header.value.trim_ascii());
-            fields.add(name, value, self.bodies);
-            if name.eq_ignore_ascii_case("content-length") {
-                // Several equal lengths may come as a list.
-                let text = value
-                    .split(|byte| *byte == b',')
-                    .next()
-                    .unwrap_or(value)
-                    .trim_ascii();
-                let number = text
-                    .iter()
-                    .all(u8::is_ascii_digit)
-                    .then(|| std::str::from_utf8(text).ok());
-                let number = number.flatten().and_then(|text| text.parse().ok());
-                length = Some(number.ok_or("not a length")?);
-            } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                let last = value
-                    .rsplit(|byte| *byte == b',')
-                    .next()
-                    .unwrap_or(value)
-                    .trim_ascii();
-                chunked |= last.eq_ignore_ascii_case(b"chunked");
-            } else if name.eq_ignore_ascii_case("upgrade") {
-                then = Some(match value.to_ascii_lowercase().as_slice() {
-                    b"h2c" => Then::Http2,
-                    b"websocket" => Then::WebSocket,
-                    _ => Then::Other,
-                });
-            }
-        }
-        let (framing, answers) = match &start {
+    fn draft(&mut self, id: MessageId, direction: Direction, head: Head, span: Span) -> Draft {
+        let mut then = head.upgrade;
+        let (framing, answers) = match &head.start {
             Start::Request { method, .. } => {
                 let connect = method == "CONNECT";
                 if self.outstanding.len() == OUTSTANDING_MAX {
@@ -349,7 +215,7 @@ impl Http1Decoder {
                     front.is_some_and(|front| front.connect) && (200..300).contains(status);
                 let head_only = front.is_some_and(|front| front.head_only);
                 then = match status {
-                    101 => Some(then.or(self.awaited).unwrap_or(Then::Other)),
+                    101 => Some(head.upgrade.or(self.awaited).unwrap_or(Then::Other)),
                     _ if tunnel => Some(Then::Tunnel),
                     _ => None,
                 };
@@ -361,29 +227,24 @@ impl Http1Decoder {
                 (empty.then_some(Framing::Length(0)), answer)
             }
         };
-        let framing = framing.unwrap_or(match (chunked, length, direction) {
+        let framing = framing.unwrap_or(match (head.chunked, head.length, direction) {
             (true, _, _) => Framing::Chunk(Chunk::Size),
             (false, Some(length), _) => Framing::Length(length),
             (false, None, Direction::ToServer) => Framing::Length(0),
             (false, None, Direction::ToClient) => Framing::Close,
         });
-        Ok(Draft {
+        Draft {
             id,
-            span: Span {
-                start: 0,
-                end: 0,
-                first_event: 0,
-                last_event: 0,
-            },
-            start,
-            version: version.unwrap_or(1),
-            fields,
+            span,
+            start: head.start,
+            version: head.version,
+            fields: head.fields,
             trailers: Fields::default(),
             content: collector(self.bodies),
             framing,
             answers,
             then,
-        })
+        }
     }
 
     fn emit(
@@ -393,71 +254,29 @@ impl Http1Decoder {
         completeness: Completeness,
         out: &mut Output<'_>,
     ) {
-        let Draft {
-            mut fields,
-            mut trailers,
+        let trace_parent = draft.fields.trace_parent;
+        let kind = draft.start.kind();
+        let version = format!("1.{}", draft.version);
+        let content = draft.content.finish();
+        let (summary, body) = http::render(
+            draft.start,
+            version,
+            draft.fields,
+            draft.trailers,
             content,
-            ..
-        } = draft;
-        let len = content.len();
-        let mut line = Summary::new();
-        let kind = match &draft.start {
-            Start::Request { method, target } => {
-                line.raw(method.as_bytes()).text(" ").raw(target);
-                if len > 0 {
-                    line.text(" (");
-                    fields.describe(len, ", ", &mut line);
-                    line.text(")");
-                }
-                Kind::Request
-            }
-            Start::Reply { status, reason } => {
-                line.show(status).text(" ");
-                if len > 0 {
-                    fields.describe(len, " ", &mut line);
-                } else {
-                    line.raw(reason.as_bytes());
-                }
-                Kind::Reply
-            }
-        };
-        let mut body = Node::Null;
-        if self.bodies {
-            let first = match draft.start {
-                Start::Request { method, target } => [
-                    ("method", Node::Text(method)),
-                    ("target", Node::slice(&target)),
-                ],
-                Start::Reply { status, reason } => [
-                    ("status", Node::Int(status.into())),
-                    ("reason", Node::Text(reason)),
-                ],
-            };
-            let content = fields.decode(content.finish());
-            let rest = [
-                ("version", Node::text(format!("1.{}", draft.version))),
-                ("headers", fields.take()),
-                ("content", content),
-                ("trailers", trailers.take()),
-            ];
-            let empty = |node: &Node| matches!(node, Node::Map(fields) if fields.is_empty());
-            let kept = first
-                .into_iter()
-                .chain(rest)
-                .filter(|(name, node)| *name != "trailers" || !empty(node));
-            body = Node::Map(kept.map(|(name, node)| (name.into(), node)).collect());
-        }
+            self.bodies,
+        );
         out.emit(Message {
             id: draft.id,
             direction,
             protocol: NAME,
             kind,
             span: draft.span,
-            summary: line.finish().trim_end().to_string(),
+            summary,
             body,
             answers: draft.answers,
             stream: None,
-            trace_parent: fields.trace_parent,
+            trace_parent,
             completeness,
         });
     }
@@ -530,21 +349,6 @@ impl Http1Decoder {
             Reading::Head { .. } => {}
         }
     }
-}
-
-/// Where the head ends, behind the empty line.
-fn end_of_head(bytes: &[u8], searched: &mut usize) -> Option<usize> {
-    // The empty line may have begun in what was searched.
-    let from = searched.saturating_sub(3);
-    for at in memchr::memchr_iter(b'\n', &bytes[from..]).map(|at| at + from) {
-        match bytes.get(at + 1..) {
-            Some([b'\n', ..]) => return Some(at + 2),
-            Some([b'\r', b'\n', ..]) => return Some(at + 3),
-            Some(_) | None => {}
-        }
-    }
-    *searched = bytes.len();
-    None
 }
 
 impl Draft {
