@@ -22,6 +22,7 @@ use crate::{commands, run};
   replay trace.zst                       re-enact the run
   replay --pace recorded trace.zst       with its recorded timing
   replay show trace.zst                  who said what to whom, and what failed
+  replay diff good.zst bad.zst           what was different in the run that failed
   replay info trace.zst                  what, where, when, how it ended
   replay verify trace.zst                check every byte of the file
 
@@ -42,6 +43,8 @@ enum Action {
     Verify(commands::verify::Verify),
     /// Tell what happened: who started what, who said what to whom, what failed.
     Show(Box<commands::show::Show>),
+    /// Tell what was different in the second of two runs, and what may have caused it.
+    Diff(commands::diff::Diff),
     /// List events, one per line.
     Events(commands::events::Events),
 }
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Some(Action::Info(info)) => commands::info::main(&info),
         Some(Action::Verify(verify)) => commands::verify::main(&verify),
         Some(Action::Show(show)) => commands::show::main(&show),
+        Some(Action::Diff(diff)) => commands::diff::main(&diff),
         Some(Action::Events(events)) => commands::events::main(&events),
         None => run::main(&cli.run),
     }

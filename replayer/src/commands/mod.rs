@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub mod diff;
 pub mod events;
 pub mod info;
 pub mod show;

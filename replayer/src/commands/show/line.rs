@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use reenact_causal::{ConnectionId, EventId, Side};
 use reenact_trace::StreamId;
+use reenact_wire::Node;
 use serde_json::{json, Map, Value};
 
 /// A line that is still to be written: who receives a message may be known only a little later.
@@ -20,6 +21,8 @@ pub struct Line {
     /// The process, with the name that it had then.
     pub who: String,
     pub what: What,
+    /// All that a message says, where that is wanted.
+    pub body: Option<Node>,
     /// Further fields for JSON.
     pub more: Map<String, Value>,
 }
@@ -153,6 +156,9 @@ impl Line {
                     fields.insert("broken".into(), json!(broken));
                 }
             }
+        }
+        if let Some(body) = &self.body {
+            fields.insert("body".into(), json!(body));
         }
         for (name, value) in &self.more {
             fields.entry(name.clone()).or_insert_with(|| value.clone());

@@ -2,11 +2,11 @@
 
 mod causes;
 mod connections;
-mod line;
-mod narrator;
+pub mod line;
+pub mod narrator;
 mod output;
 mod raw;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -453,7 +453,7 @@ impl Narrator {
                 line.more.insert("answers".into(), json!(answers));
             }
             if self.bodies {
-                line.more.insert("body".into(), json!(cut.body));
+                line.body = Some(cut.body);
                 line.more
                     .insert("completeness".into(), json!(cut.completeness));
                 line.more.insert("stream".into(), json!(cut.stream));
@@ -540,6 +540,7 @@ fn message(
             incoming: carrier.incoming,
             broken: None,
         },
+        body: None,
         more: Map::new(),
     }
 }

@@ -60,6 +60,7 @@ pub fn note(
         main: main_of(story, process),
         who: name(story, process),
         what: What::Note { kind, text },
+        body: None,
         more,
     }
 }

@@ -1,0 +1,296 @@
+//! What processes took from the world besides messages: environment, files, clocks, random bytes, and
+//! the order in which their threads ran.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use reenact_abi::event::{Kind, Role};
+use reenact_abi::syscalls::flow::{self, Flow};
+use reenact_causal::{EventId, Merge, Next, Place, Point};
+use reenact_trace::{Event, Reader, TraceError};
+use reenact_wire::escape;
+
+/// Bytes at the beginning of a file that are kept to be compared as text.
+const HEAD_MAX: usize = 64 << 10;
+/// And of all files together.
+const ALL_HEADS_MAX: usize = 64 << 20;
+/// Files that one process opens, reads of random bytes, and changes of the running thread, that are
+/// kept; later ones are not compared.
+const FILES_MAX: usize = 1 << 16;
+const RANDOM_MAX: usize = 1 << 12;
+const SWITCHES_MAX: usize = 1 << 18;
+/// Bytes of an environment.
+const ENVIRONMENT_MAX: usize = 4 << 20;
+
+const READ: u16 = 0;
+const MMAP: u16 = 9;
+const PREAD64: u16 = 17;
+const READV: u16 = 19;
+const GETTIMEOFDAY: u16 = 96;
+const TIME: u16 = 201;
+const CLOCK_GETTIME: u16 = 228;
+const PREADV: u16 = 295;
+const GETRANDOM: u16 = 318;
+const PREADV2: u16 = 327;
+const F_DUPFD: u64 = 0;
+const F_DUPFD_CLOEXEC: u64 = 1030;
+
+/// A file that was opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub path: String,
+    /// The error number, if it could not be.
+    pub errno: i64,
+    pub point: Point,
+    /// Of all that was read or mapped.
+    pub hash: blake3::Hasher,
+    pub len: u64,
+    pub head: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    pub env: Vec<(String, String)>,
+    pub files: Vec<Opened>,
+    /// Hashes of random bytes.
+    pub random: Vec<(Point, [u8; 32])>,
+    /// The clock was read: how often, and the first time.
+    pub clocks: u64,
+    pub clock: Option<Point>,
+    /// The threads that ran, by the order in which they were first seen.
+    pub switches: Vec<(u32, Point)>,
+    threads: BTreeMap<u32, u32>,
+}
+
+/// Descriptors of a process: positions in `files` of a process.
+type Table = BTreeMap<u32, (u32, usize)>;
+
+#[derive(Default)]
+struct Walk {
+    processes: BTreeMap<u32, Inputs>,
+    tables: BTreeMap<u32, Arc<Table>>,
+    heads: usize,
+    /// Contents by their numbers, hashed once.
+    contents: BTreeMap<u64, [u8; 32]>,
+}
+
+/// Walks the recording's events.
+pub fn read(reader: &mut Reader) -> Result<BTreeMap<u32, Inputs>, TraceError> {
+    let mut walk = Walk::default();
+    let mut merge = Merge::new(reader);
+    while let Some(next) = merge.next(reader)? {
+        if let Next::Event { id, time_ns, event } = next {
+            walk.event(reader, id, time_ns, &event);
+        }
+    }
+    Ok(walk.processes)
+}
+
+impl Walk {
+    fn event(&mut self, reader: &mut Reader, id: EventId, time_ns: u64, event: &Event) {
+        let header = &event.header;
+        let point = Point {
+            event: id,
+            place: Place {
+                chain: header.group,
+                order: header.order,
+            },
+            time_ns,
+            since: None,
+        };
+        let process = id.stream.process;
+        let inputs = self.processes.entry(process).or_default();
+        let next = inputs.threads.len() as u32;
+        let thread = *inputs.threads.entry(id.stream.task).or_insert(next);
+        let changes = inputs.switches.last().is_none_or(|(last, _)| *last != thread);
+        if changes && inputs.switches.len() < SWITCHES_MAX {
+            inputs.switches.push((thread, point));
+        }
+        match Kind::from_u8(header.kind) {
+            Some(Kind::Image) => inputs.env = environment(event),
+            Some(Kind::Tsc) => inputs.reads_clock(point),
+            Some(Kind::Call) => self.call(reader, process, point, event),
+            // Nothing else brings anything in that is not told by other facts.
+            Some(_) | None => {}
+        }
+    }
+
+    fn call(&mut self, reader: &mut Reader, process: u32, point: Point, event: &Event) {
+        let header = &event.header;
+        let inputs = self.processes.entry(process).or_default();
+        let fd = |at: usize| header.args[at] as u32;
+        let success = u32::try_from(header.ret).ok();
+        match header.nr {
+            GETTIMEOFDAY | TIME | CLOCK_GETTIME => return inputs.reads_clock(point),
+            GETRANDOM => return inputs.reads_random(point, event),
+            READ | PREAD64 | READV | PREADV | PREADV2 => return self.reads(process, fd(0), event),
+            MMAP => return self.maps(reader, process, fd(4), event),
+            _ => {}
+        }
+        let Some(flow) = flow::flow_of(header.nr) else {
+            return;
+        };
+        match flow {
+            Flow::Open(path, _) => {
+                let at = header.args[usize::from(path) % 6];
+                let mut parts = event.parts.iter();
+                let path = parts.find(|part| part.role == Role::Input && part.addr == at);
+                let Some(path) = path else { return };
+                let bytes = path.bytes.split(|byte| *byte == 0).next();
+                if inputs.files.len() >= FILES_MAX {
+                    return;
+                }
+                inputs.files.push(Opened {
+                    path: escape(bytes.unwrap_or_default()),
+                    errno: header.ret.min(0),
+                    point,
+                    hash: blake3::Hasher::new(),
+                    len: 0,
+                    head: Vec::new(),
+                });
+                let file = (process, inputs.files.len() - 1);
+                if let Some(fd) = success {
+                    self.table(process).insert(fd, file);
+                }
+            }
+            Flow::Close => {
+                self.table(process).remove(&fd(0));
+            }
+            Flow::Dup => self.duplicate(process, fd(0), success),
+            Flow::DupTo(_) => self.duplicate(process, fd(0), success.map(|_| fd(1))),
+            Flow::Fcntl if matches!(header.args[1], F_DUPFD | F_DUPFD_CLOEXEC) => {
+                self.duplicate(process, fd(0), success);
+            }
+            Flow::Spawn(_) => {
+                let child = (header.ticket >> 32) as u32;
+                if child != process && child != 0 {
+                    if let Some(table) = self.tables.get(&process).cloned() {
+                        self.tables.insert(child, table);
+                    }
+                }
+            }
+            // What makes other descriptors takes the places of closed files.
+            Flow::Socket | Flow::Accept(_) | Flow::MakePlain | Flow::Make(..) => {
+                if let Some(fd) = success {
+                    self.table(process).remove(&fd);
+                }
+            }
+            Flow::Receive(_) | Flow::ReceiveMessage | Flow::ReceiveMessages | Flow::Send(_) => {}
+            Flow::SendMessages | Flow::Move(..) | Flow::Tee | Flow::MakeNode(..) => {}
+            Flow::Socketpair | Flow::Pipe(_) | Flow::Connect | Flow::Bind | Flow::Listen => {}
+            Flow::Shutdown | Flow::PeerName | Flow::SocketOption | Flow::CloseRange => {}
+            Flow::Fcntl | Flow::Ioctl | Flow::Fetch | Flow::Exec | Flow::ExitTask => {}
+            Flow::ExitProcess | Flow::Wait | Flow::WaitId | Flow::Kill(..) | Flow::Unshare => {}
+        }
+    }
+
+    fn table(&mut self, process: u32) -> &mut Table {
+        Arc::make_mut(self.tables.entry(process).or_default())
+    }
+
+    fn duplicate(&mut self, process: u32, from: u32, to: Option<u32>) {
+        let Some(to) = to else { return };
+        let table = self.table(process);
+        match table.get(&from).copied() {
+            Some(file) => table.insert(to, file),
+            None => table.remove(&to),
+        };
+    }
+
+    fn file(&mut self, process: u32, fd: u32) -> Option<(&mut Opened, &mut usize)> {
+        let (owner, at) = *self.tables.get(&process)?.get(&fd)?;
+        let file = self.processes.get_mut(&owner)?.files.get_mut(at)?;
+        Some((file, &mut self.heads))
+    }
+
+    /// Bytes of a file that a parent opened count as the parent's.
+    fn reads(&mut self, process: u32, fd: u32, event: &Event) {
+        let Some((file, heads)) = self.file(process, fd) else {
+            return;
+        };
+        let outputs = event.parts.iter().filter(|part| part.role == Role::Output);
+        for part in outputs {
+            file.hash.update(&part.bytes);
+            file.len += part.bytes.len() as u64;
+            let left = HEAD_MAX - file.head.len();
+            let left = left.min(ALL_HEADS_MAX.saturating_sub(*heads));
+            let head = &part.bytes[..part.bytes.len().min(left)];
+            file.head.extend_from_slice(head);
+            *heads += head.len();
+        }
+    }
+
+    fn maps(&mut self, reader: &mut Reader, process: u32, fd: u32, event: &Event) {
+        let references = event.parts.iter().filter(|part| part.role == Role::Content);
+        for part in references {
+            let known = self.contents.get(&part.content).copied();
+            let hash = known.unwrap_or_else(|| content_hash(reader, part.content));
+            self.contents.insert(part.content, hash);
+            if let Some((file, _)) = self.file(process, fd) {
+                file.hash.update(&hash);
+                file.hash.update(&part.addr.to_le_bytes());
+                file.hash.update(&part.len.to_le_bytes());
+                file.len += part.len;
+            }
+        }
+    }
+}
+
+impl Inputs {
+    fn reads_clock(&mut self, point: Point) {
+        self.clocks += 1;
+        self.clock.get_or_insert(point);
+    }
+
+    fn reads_random(&mut self, point: Point, event: &Event) {
+        if self.random.len() >= RANDOM_MAX {
+            return;
+        }
+        let mut hash = blake3::Hasher::new();
+        let outputs = event.parts.iter().filter(|part| part.role == Role::Output);
+        outputs.for_each(|part| {
+            hash.update(&part.bytes);
+        });
+        self.random.push((point, hash.finalize().into()));
+    }
+
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+}
+
+/// A content that is not all there has the hash of nothing.
+fn content_hash(reader: &mut Reader, number: u64) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new();
+    if let Ok(file) = reader.file(number) {
+        let mut out = std::io::BufWriter::new(&mut hash);
+        let written = reader.write_content(&file, &mut out);
+        drop(out);
+        if written.is_err() {
+            hash.reset();
+        }
+    }
+    hash.finalize().into()
+}
+
+/// The environment that a program started with: it lies behind the arguments on the initial stack,
+/// and in front of the program's own path, which holds no `=`.
+fn environment(event: &Event) -> Vec<(String, String)> {
+    let [_, _, _, _, start, _] = event.header.args;
+    let mut bytes = Vec::new();
+    // A large stack is several parts, which follow one another.
+    for part in event.parts.iter().filter(|part| part.role == Role::Output) {
+        let end = part.addr.saturating_add(part.bytes.len() as u64);
+        let from = usize::try_from(start.saturating_sub(part.addr)).unwrap_or(usize::MAX);
+        if end > start && bytes.len() < ENVIRONMENT_MAX {
+            bytes.extend_from_slice(part.bytes.get(from..).unwrap_or_default());
+        }
+    }
+    bytes.truncate(ENVIRONMENT_MAX);
+    let strings = bytes.split(|byte| *byte == 0);
+    let entries = strings.map_while(|entry| {
+        let at = entry.iter().position(|byte| *byte == b'=')?;
+        Some((escape(&entry[..at]), escape(&entry[at + 1..])))
+    });
+    entries.collect()
+}

@@ -1,0 +1,157 @@
+//! `replay diff`: what was different in the second of two runs.
+
+mod compare;
+mod difference;
+mod inputs;
+mod judge;
+mod noise;
+mod output;
+mod pairs;
+mod run;
+mod sequence;
+mod talks;
+mod tree;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use reenact_trace::TraceError;
+
+use compare::Found;
+use noise::{Noise, RulesError};
+use run::Run;
+
+/// Exit status when something differs, and when that could not be found out.
+const DIFFERENT: u8 = 1;
+const TROUBLE: u8 = 2;
+
+/// Tell what was different in the second of two runs, and what may have caused it.
+#[derive(Args)]
+#[command(after_help = "\
+Record a run that passes and one that fails, and compare them:
+
+  record -o good.zst -- ./test.sh
+  record -o bad.zst -- ./test.sh
+  replay diff good.zst bad.zst
+
+    different: 3 differences; 214 more are noise
+
+    first difference
+      The field content.total of a http message from python3[2] to python3[1] differs.
+        A     0.210345 p2:842     python3[2]  POST /order application/json 14 B
+        B     0.198220 p2:840     python3[2]  POST /order application/json 14 B
+          content.total: 17 | 71
+
+    likely causes
+      0.75  payload      The field content.total of … differs.
+            everything before it is the same in both runs, and it leads to how the run ends …
+
+Events such as p2:842 can be looked at: replay show --causes-of p2:842 good.zst
+
+Processes are paired by their place in the tree, program and arguments; connections by the processes at
+their ends; messages by what they say. Differences that any two runs show are noise: times, dates,
+durations, UUIDs and tokens, ports, pids, temporary paths, repeated tries, and orders that nothing
+follows from. Further noise is named in a file of rules (TOML), of which all parts must hold:
+
+  [[ignore]]                       # leaves the field out
+  protocol = \"http\"                # * and ? are wildcards in all parts but text
+  connection = \"python3 -> redis*\" # client and server, by their programs
+  field = \"content.cache.*\"
+  [[ignore]]                       # leaves out what the regular expression matches
+  text = 'seq=\\d+'
+  [[ignore]]                       # protocols env, argv and file are not messages
+  protocol = \"env\"
+  field = \"LANG\"
+
+Scores are between 0 and 1: they say which kind of cause is likelier, and are no probabilities.
+
+Exit status: 0 the same, perhaps but for noise; 1 different; 2 trouble.")]
+pub struct Diff {
+    /// The run to compare with, for example one that passed.
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The run in question.
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+    /// Rules for what else is noise.
+    #[arg(long, value_name = "FILE")]
+    pub ignore: Vec<PathBuf>,
+    /// Most causes that are printed.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub limit: usize,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why two runs could not be compared.
+#[derive(Debug, thiserror::Error)]
+enum DiffError {
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+pub fn main(args: &Diff) -> ExitCode {
+    match diff(args) {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::from(DIFFERENT),
+        Err(DiffError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::from(TROUBLE)
+        }
+        Err(error) => {
+            eprintln!("replay: {error}");
+            ExitCode::from(TROUBLE)
+        }
+    }
+}
+
+/// Whether the runs differ.
+fn diff(args: &Diff) -> Result<bool, DiffError> {
+    let (a, b) = (Run::open(&args.a)?, Run::open(&args.b)?);
+    for (run, path) in [(&a, &args.a), (&b, &args.b)] {
+        if run.is_cut {
+            eprintln!(
+                "replay: {} is incomplete: it is compared as far as it goes",
+                path.display()
+            );
+        }
+    }
+    let ports = a.ports.union(&b.ports).copied().collect();
+    let pids = a.pids.union(&b.pids).copied().collect();
+    let mut noise = Noise::new(ports, pids);
+    for file in &args.ignore {
+        noise.add_file(file)?;
+    }
+    let runs = [&a, &b];
+    let pairs = pairs::align(runs, &mut noise);
+    let mut found = Found::default();
+    compare::processes(runs, &pairs, &mut noise, &mut found);
+    let arrivals = talks::compare(runs, &pairs, &mut noise, &mut found);
+    compare::overtaken(&arrivals, &mut found);
+    let count = found.differences.len();
+    let judgement = judge::judge(runs, found);
+    talks::suppress_order(&mut noise, judgement.harmless);
+    for rule in noise.unused() {
+        eprintln!("replay: {rule} of --ignore matched nothing");
+    }
+    let outcome = output::Outcome {
+        starts: runs.map(|run| run.start_ns),
+        count,
+        judgement: &judgement,
+        noise: &noise,
+    };
+    let text = match args.json {
+        true => outcome.json(args.limit),
+        false => outcome.text(args.limit),
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(count > 0)
+}

@@ -1,0 +1,493 @@
+//! What differs between any two runs, and says nothing: times, ids, ports, pids, and what the user's
+//! rules name.
+//!
+//! Text is *masked*: each noisy part is replaced by what kind of noise it is. Two values that differ
+//! only where they are masked are equal but for noise.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use regex::{Captures, Regex, RegexBuilder};
+use serde::Deserialize;
+
+/// Bytes of a value in which noise is looked for; the rest is compared as it is.
+const MASKED_MAX: usize = 1 << 20;
+/// Bytes of a file of rules, and rules in it.
+const RULES_BYTES_MAX: u64 = 1 << 20;
+const RULES_MAX: usize = 1000;
+/// Numbers below are no pids or ports to go by: too many other things have such values.
+const NUMBER_MIN: u64 = 100;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    #[error("{path}: {source}")]
+    Unreadable {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error("{path}: more than {RULES_BYTES_MAX} bytes, or more than {RULES_MAX} rules")]
+    TooLarge { path: String },
+    #[error("{path}: {message}")]
+    Syntax { path: String, message: String },
+    #[error("{path}: rule {number} says nothing")]
+    Empty { path: String, number: usize },
+    #[error("{path}: rule {number}: {source}")]
+    Pattern {
+        path: String,
+        number: usize,
+        source: regex::Error,
+    },
+}
+
+/// Noise that is recognised without a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Builtin {
+    Uuid,
+    Token,
+    Time,
+    Duration,
+    Port,
+    Pid,
+    TemporaryPath,
+    Address,
+    Length,
+    VolatileFile,
+    Repetition,
+    Order,
+}
+
+impl Builtin {
+    pub const ALL: [Builtin; 12] = [
+        Builtin::Uuid,
+        Builtin::Token,
+        Builtin::Time,
+        Builtin::Duration,
+        Builtin::Port,
+        Builtin::Pid,
+        Builtin::TemporaryPath,
+        Builtin::Address,
+        Builtin::Length,
+        Builtin::VolatileFile,
+        Builtin::Repetition,
+        Builtin::Order,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Builtin::Uuid => "uuid",
+            Builtin::Token => "token",
+            Builtin::Time => "time",
+            Builtin::Duration => "duration",
+            Builtin::Port => "port",
+            Builtin::Pid => "pid",
+            Builtin::TemporaryPath => "temporary-path",
+            Builtin::Address => "address",
+            Builtin::Length => "length",
+            Builtin::VolatileFile => "volatile-file",
+            Builtin::Repetition => "repetition",
+            Builtin::Order => "order",
+        }
+    }
+}
+
+/// One rule of a file: all that it names must hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    protocol: Option<String>,
+    connection: Option<String>,
+    field: Option<String>,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRules {
+    #[serde(default)]
+    ignore: Vec<Written>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    /// As people find it again.
+    name: String,
+    protocol: Option<Regex>,
+    connection: Option<Regex>,
+    field: Option<Regex>,
+    text: Option<Regex>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot<'a> {
+    pub protocol: &'a str,
+    /// `CLIENT -> SERVER`, by their programs.
+    pub connection: &'a str,
+    pub field: &'a str,
+}
+
+/// Which noise was found: bits of built-in kinds, then of rules.
+pub type Hits = BTreeSet<usize>;
+
+/// All noise that is known.
+pub struct Noise {
+    patterns: Vec<(Builtin, Regex)>,
+    number: Regex,
+    rules: Vec<Rule>,
+    ports: BTreeSet<u64>,
+    pids: BTreeSet<u64>,
+    /// Differences that were suppressed, per built-in kind and then per rule.
+    counts: Vec<u64>,
+    /// Whether a rule's text or place occurred at all.
+    used: Vec<bool>,
+}
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("patterns of this file are sound")
+}
+
+impl Noise {
+    /// The built-in kinds; `ports` and `pids` are those that the two runs used.
+    pub fn new(ports: BTreeSet<u64>, pids: BTreeSet<u64>) -> Noise {
+        let day = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*";
+        let month = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*";
+        let clock = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?";
+        let dates = [
+            format!(r"\b\d{{4}}-\d{{2}}-\d{{2}}(?:[T _]{clock}(?:Z|[+-]\d{{2}}:?\d{{2}})?)?"),
+            format!(r"\b{day},? \d{{1,2}}[ -]{month}[ -]\d{{2,4}} {clock}(?: [A-Z]{{3,4}})?"),
+            format!(r"\b{day} {month} +\d{{1,2}} {clock}(?: [A-Z]{{3,4}})?(?: \d{{4}})?"),
+            format!(r"\b\d{{1,2}}[/ ]{month}[/ ]\d{{4}}[: ]{clock}(?: [+-]\d{{4}})?"),
+            r"\b\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?\b".to_owned(),
+            // Seconds since 1970 of this part of the century, with or without what is finer.
+            r"\b1[6-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?\b".to_owned(),
+        ];
+        let mut patterns = vec![(
+            Builtin::Uuid,
+            pattern(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),
+        )];
+        patterns.extend(dates.iter().map(|text| (Builtin::Time, pattern(text))));
+        patterns.extend([
+            (
+                Builtin::TemporaryPath,
+                pattern(r"/(?:var/)?tmp/(?:\.?tmp[.\w-]+|[\w.-]*[.-][A-Za-z0-9_]{6,}|[\w.-]*\d[\w.-]*)"),
+            ),
+            (Builtin::Address, pattern(r"\b0x[0-9a-f]{6,16}\b")),
+            (
+                Builtin::Duration,
+                pattern(r"\b\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|sec|secs|seconds|milliseconds)\b"),
+            ),
+        ]);
+        Noise {
+            patterns,
+            // Hexadecimal words are told from words and numbers by their length.
+            number: pattern(r"\b(?:[0-9a-fA-F]{12,}|\d{3,})\b"),
+            rules: Vec::new(),
+            ports,
+            pids,
+            counts: vec![0; Builtin::ALL.len()],
+            used: Vec::new(),
+        }
+    }
+
+    /// Adds the rules of a file.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), RulesError> {
+        let name = || path.display().to_string();
+        let unreadable = |source| RulesError::Unreadable {
+            path: name(),
+            source,
+        };
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size > RULES_BYTES_MAX {
+            return Err(RulesError::TooLarge { path: name() });
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        self.add(&text, &name())
+    }
+
+    fn add(&mut self, text: &str, path: &str) -> Result<(), RulesError> {
+        let written: WrittenRules = toml::from_str(text).map_err(|error| RulesError::Syntax {
+            path: path.to_owned(),
+            message: error.to_string().trim_end().to_owned(),
+        })?;
+        if written.ignore.len() > RULES_MAX {
+            return Err(RulesError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        for (at, rule) in written.ignore.into_iter().enumerate() {
+            let number = at + 1;
+            let parts = [
+                ("protocol", &rule.protocol),
+                ("connection", &rule.connection),
+                ("field", &rule.field),
+                ("text", &rule.text),
+            ];
+            let said: Vec<String> = parts
+                .iter()
+                .filter_map(|(key, value)| Some(format!("{key} {}", value.as_deref()?)))
+                .collect();
+            if said.is_empty() {
+                return Err(RulesError::Empty {
+                    path: path.to_owned(),
+                    number,
+                });
+            }
+            let failed = |source| RulesError::Pattern {
+                path: path.to_owned(),
+                number,
+                source,
+            };
+            let compiled = |text: &Option<String>, glob: bool| {
+                let text = text.as_ref().map(|text| match glob {
+                    true => self::glob(text),
+                    false => text.clone(),
+                });
+                let build = |text: String| RegexBuilder::new(&text).size_limit(1 << 20).build();
+                text.map(build).transpose().map_err(failed)
+            };
+            self.rules.push(Rule {
+                name: format!("rule {number} ({})", said.join(", ")),
+                protocol: compiled(&rule.protocol, true)?,
+                connection: compiled(&rule.connection, true)?,
+                field: compiled(&rule.field, true)?,
+                text: compiled(&rule.text, false)?,
+            });
+            self.counts.push(0);
+            self.used.push(false);
+        }
+        Ok(())
+    }
+
+    /// A value with its noise replaced, and which noise that was.
+    pub fn mask<'a>(&mut self, spot: Spot<'_>, value: &'a str, hits: &mut Hits) -> Cow<'a, str> {
+        let mut masked = Cow::Borrowed(value);
+        if value.len() > MASKED_MAX {
+            return masked;
+        }
+        for (at, rule) in self.rules.iter().enumerate() {
+            let holds = |pattern: &Option<Regex>, text: &str| {
+                pattern.as_ref().is_none_or(|regex| regex.is_match(text))
+            };
+            let here = holds(&rule.protocol, spot.protocol)
+                && holds(&rule.connection, spot.connection)
+                && holds(&rule.field, spot.field);
+            if !here {
+                continue;
+            }
+            let new = match &rule.text {
+                None => Some("<ignored>".to_owned()),
+                Some(regex) => match regex.replace_all(&masked, "<ignored>") {
+                    Cow::Owned(new) => Some(new),
+                    Cow::Borrowed(_) => None,
+                },
+            };
+            if let Some(new) = new {
+                self.used[at] = true;
+                hits.insert(Builtin::ALL.len() + at);
+                masked = Cow::Owned(new);
+            }
+        }
+        if let Some(kind) = kind_of_field(spot.field) {
+            if is_plain(&masked) {
+                hits.insert(kind as usize);
+                return Cow::Owned(format!("<{}>", kind.name()));
+            }
+        }
+        for (kind, regex) in &self.patterns {
+            if let Cow::Owned(new) = regex.replace_all(&masked, format!("<{}>", kind.name())) {
+                hits.insert(*kind as usize);
+                masked = Cow::Owned(new);
+            }
+        }
+        let numbers = self.number.replace_all(&masked, |found: &Captures<'_>| {
+            let text = &found[0];
+            let kind = self.kind_of_number(text);
+            match kind {
+                Some(kind) => {
+                    hits.insert(kind as usize);
+                    format!("<{}>", kind.name())
+                }
+                None => text.to_owned(),
+            }
+        });
+        if let Cow::Owned(new) = numbers {
+            masked = Cow::Owned(new);
+        }
+        masked
+    }
+
+    fn kind_of_number(&self, text: &str) -> Option<Builtin> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let number: u64 = text.parse().ok()?;
+            if number < NUMBER_MIN {
+                return None;
+            }
+            if self.ports.contains(&number) {
+                return Some(Builtin::Port);
+            }
+            return self.pids.contains(&number).then_some(Builtin::Pid);
+        }
+        // A token has digits and letters; a word of a language has no digits.
+        let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+        digits.then_some(Builtin::Token)
+    }
+
+    /// Notes that a difference was suppressed.
+    pub fn suppress(&mut self, hits: &Hits) {
+        for hit in hits {
+            self.counts[*hit] += 1;
+        }
+    }
+
+    pub fn suppress_builtin(&mut self, kind: Builtin, count: u64) {
+        self.counts[kind as usize] += count;
+    }
+
+    /// What was suppressed how often, built-in kinds first.
+    pub fn counted(&self) -> Vec<(String, u64)> {
+        let builtin = Builtin::ALL.iter().map(|kind| kind.name().to_owned());
+        let names = builtin.chain(self.rules.iter().map(|rule| rule.name.clone()));
+        let all = names.zip(self.counts.iter().copied());
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Rules for which nothing was found.
+    pub fn unused(&self) -> Vec<String> {
+        let all = self.rules.iter().zip(&self.used);
+        let unused = all.filter(|(_, used)| !**used);
+        unused.map(|(rule, _)| rule.name.clone()).collect()
+    }
+}
+
+/// What a field's own name says its numbers are. The name is taken apart into words, so that a
+/// `timeout` is no `time`.
+fn kind_of_field(path: &str) -> Option<Builtin> {
+    let last = path.rsplit(['.', ':']).next().unwrap_or(path);
+    let lower = last.to_ascii_lowercase();
+    if lower == "content-length" {
+        return Some(Builtin::Length);
+    }
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
+    for word in words {
+        match word {
+            "time" | "timestamp" | "ts" | "date" | "mtime" | "ctime" | "atime" | "expires" => {
+                return Some(Builtin::Time)
+            }
+            "elapsed" | "duration" | "latency" | "took" | "uptime" | "age" | "ms" | "us" | "ns" => {
+                return Some(Builtin::Duration)
+            }
+            "pid" | "ppid" | "tid" => return Some(Builtin::Pid),
+            "port" => return Some(Builtin::Port),
+            "inode" | "ino" => return Some(Builtin::Token),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether a value is a number, a date or the like, and no text.
+fn is_plain(value: &str) -> bool {
+    let digits = value.bytes().any(|byte| byte.is_ascii_digit());
+    let plain = |c: char| c.is_ascii_digit() || "+-.:,TZ /".contains(c);
+    digits && value.len() <= 40 && value.chars().all(plain)
+}
+
+/// A glob as a regular expression: `*` is any text, `?` any character.
+fn glob(text: &str) -> String {
+    let mut out = String::from("^(?s:");
+    for c in text.chars() {
+        match c {
+            '*' => out.push_str(".*"),
+            '?' => out.push('.'),
+            c => out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    out.push_str(")$");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPOT: Spot<'_> = Spot {
+        protocol: "http",
+        connection: "curl -> python3",
+        field: "content.note",
+    };
+
+    fn noise() -> Noise {
+        Noise::new([43210].into(), [12345].into())
+    }
+
+    fn masked(value: &str) -> String {
+        let mut hits = Hits::new();
+        noise().mask(SPOT, value, &mut hits).into_owned()
+    }
+
+    #[test]
+    fn what_differs_in_every_run_is_masked() {
+        for (value, expected) in [
+            ("id 0af76519-16cd-43dd-8448-eb211c80319c", "id <uuid>"),
+            ("0af7651916cd43dd8448eb211c80319c", "<token>"),
+            ("at 2026-11-22T23:49:52.123Z.", "at <time>."),
+            ("Sun, 22 Nov 2026 23:49:52 GMT", "<time>"),
+            ("[22/Nov/2026:23:49:52 +0000] \"GET\"", "[<time>] \"GET\""),
+            ("since 1795391392.5", "since <time>"),
+            ("took 12.5 ms", "took <duration>"),
+            ("127.0.0.1:43210", "127.0.0.1:<port>"),
+            ("pid 12345 ended", "pid <pid> ended"),
+            ("/tmp/tmp.Xy12abCD/file", "<temporary-path>/file"),
+            ("object at 0x7f12345678", "object at <address>"),
+        ] {
+            assert_eq!(masked(value), expected);
+        }
+    }
+
+    #[test]
+    fn what_means_something_is_not() {
+        for value in [
+            "17", "total 1200", "43211", "defaced", "feedfacefeed", "GET /orders/7", "v1.2.3",
+            "/tmp/config/file", "status 500", "10.0.0.1",
+        ] {
+            assert_eq!(masked(value), value);
+        }
+    }
+
+    #[test]
+    fn names_of_fields_say_what_numbers_are() {
+        let mut noise = noise();
+        let mut mask = |field, value: &'static str| {
+            let spot = Spot { field, ..SPOT };
+            noise.mask(spot, value, &mut Hits::new()).into_owned()
+        };
+        assert_eq!(mask("content.elapsed_ms", "17"), "<duration>");
+        assert_eq!(mask("headers.content-length", "17"), "<length>");
+        assert_eq!(mask("content.timeout", "17"), "17");
+        assert_eq!(mask("content.time", "never"), "never");
+    }
+
+    #[test]
+    fn rules_apply_where_they_say_and_tell_whether_they_did() {
+        let mut noise = noise();
+        let rules = "[[ignore]]\nprotocol = \"http\"\nfield = \"content.n*\"\n\
+                     [[ignore]]\ntext = 'seq=\\d+'\n[[ignore]]\nconnection = \"redis*\"\n";
+        noise.add(rules, "rules").unwrap();
+        let mut hits = Hits::new();
+        assert_eq!(noise.mask(SPOT, "anything", &mut hits), "<ignored>");
+        let spot = Spot { field: "x", ..SPOT };
+        assert_eq!(noise.mask(spot, "a seq=17", &mut hits), "a <ignored>");
+        noise.suppress(&hits);
+        let counted = noise.counted();
+        assert_eq!(counted.len(), 2, "{counted:?}");
+        assert_eq!(noise.unused(), ["rule 3 (connection redis*)"]);
+    }
+
+    #[test]
+    fn bad_rules_are_told() {
+        for bad in ["x", "[[ignore]]", "[[ignore]]\nfeild = 'x'", "[[ignore]]\ntext = '('"] {
+            assert!(noise().add(bad, "rules").is_err(), "{bad}");
+        }
+    }
+}

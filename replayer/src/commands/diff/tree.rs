@@ -1,0 +1,368 @@
+//! Two messages compared field by field.
+
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+
+use reenact_wire::{escape, Blob, Node};
+use rustc_hash::FxHasher;
+
+use super::noise::{Hits, Noise, Spot};
+use super::sequence::{self, Step};
+
+/// Fields of one message that are reported; further ones are only counted.
+const FIELDS_MAX: usize = 32;
+/// Characters of a value that are shown.
+const VALUE_MAX: usize = 120;
+/// Levels of trees that are walked; what lies deeper is compared as text.
+const DEPTH_MAX: usize = 160;
+
+/// A field that differs. `None`: it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldDiff {
+    pub path: String,
+    pub a: Option<String>,
+    pub b: Option<String>,
+}
+
+/// What two trees come to.
+#[derive(Default)]
+pub struct Compared {
+    pub fields: Vec<FieldDiff>,
+    /// Fields that differ, reported or not.
+    pub different: u64,
+    /// Fields that differ only by noise.
+    pub noise: u64,
+}
+
+/// Compares trees of one kind of place.
+pub struct Comparer<'a> {
+    pub noise: &'a mut Noise,
+    pub protocol: &'a str,
+    pub connection: &'a str,
+}
+
+impl Comparer<'_> {
+    /// Compares; suppressed differences are counted if `count` says so.
+    pub fn compare(&mut self, a: &Node, b: &Node, count: bool) -> Compared {
+        let mut out = Compared::default();
+        self.nodes(&mut String::new(), a, b, count, 0, &mut out);
+        out
+    }
+
+    /// A number that is equal for trees that are equal but for noise.
+    pub fn hash(&mut self, node: &Node) -> u64 {
+        let mut hasher = FxHasher::default();
+        self.hash_node(&mut String::new(), node, 0, &mut hasher);
+        hasher.finish()
+    }
+
+    fn mask(&mut self, path: &str, value: &str, hits: &mut Hits) -> String {
+        let spot = Spot {
+            protocol: self.protocol,
+            connection: self.connection,
+            field: path,
+        };
+        self.noise.mask(spot, value, hits).into_owned()
+    }
+
+    fn hash_node(&mut self, path: &mut String, node: &Node, depth: usize, to: &mut FxHasher) {
+        let parsed = embedded(node);
+        let node = parsed.as_ref().unwrap_or(node);
+        match node {
+            Node::Map(fields) if depth < DEPTH_MAX => {
+                to.write_u8(1);
+                // The order of fields says nothing.
+                let mut sum = 0u64;
+                for (name, value) in fields {
+                    let mut one = FxHasher::default();
+                    one.write(name.as_bytes());
+                    within(path, name, |path| {
+                        self.hash_node(path, value, depth + 1, &mut one);
+                    });
+                    sum = sum.wrapping_add(one.finish().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                }
+                to.write_u64(sum);
+            }
+            Node::List(items) if depth < DEPTH_MAX => {
+                to.write_u8(2);
+                for (at, item) in items.iter().enumerate() {
+                    within(path, &at.to_string(), |path| {
+                        self.hash_node(path, item, depth + 1, to);
+                    });
+                }
+            }
+            Node::Map(_) | Node::List(_) | Node::Null | Node::Bool(_) | Node::Int(_) => {
+                self.hash_leaf(path, node, to);
+            }
+            Node::UInt(_) | Node::Float(_) | Node::Text(_) | Node::Bytes(_) => {
+                self.hash_leaf(path, node, to);
+            }
+            Node::Elided(_) | Node::Redacted => self.hash_leaf(path, node, to),
+        }
+    }
+
+    fn hash_leaf(&mut self, path: &str, node: &Node, to: &mut FxHasher) {
+        let masked = self.mask(path, &text(node), &mut Hits::new());
+        to.write_u8(3);
+        to.write(masked.as_bytes());
+        to.write(&unmasked(node));
+    }
+
+    fn nodes(
+        &mut self,
+        path: &mut String,
+        a: &Node,
+        b: &Node,
+        count: bool,
+        depth: usize,
+        out: &mut Compared,
+    ) {
+        if a == b {
+            return;
+        }
+        let (in_a, in_b) = (embedded(a), embedded(b));
+        let (a, b) = match (&in_a, &in_b) {
+            (Some(a), Some(b)) => (a, b),
+            (_, _) => (a, b),
+        };
+        match (a, b) {
+            (Node::Map(a), Node::Map(b)) if depth < DEPTH_MAX => {
+                let (of_a, of_b) = (named(a), named(b));
+                for (key, value) in &of_a {
+                    within(path, &shown_key(key), |path| match of_b.get(key) {
+                        Some(other) => self.nodes(path, value, other, count, depth + 1, out),
+                        None => self.one(path, Some(*value), None, count, out),
+                    });
+                }
+                for (key, value) in of_b.iter().filter(|(key, _)| !of_a.contains_key(*key)) {
+                    within(path, &shown_key(key), |path| {
+                        self.one(path, None, Some(*value), count, out);
+                    });
+                }
+            }
+            (Node::List(a), Node::List(b)) if depth < DEPTH_MAX => {
+                self.lists(path, a, b, count, depth, out);
+            }
+            (a, b) => self.one(path, Some(a), Some(b), count, out),
+        }
+    }
+
+    fn lists(
+        &mut self,
+        path: &mut String,
+        a: &[Node],
+        b: &[Node],
+        count: bool,
+        depth: usize,
+        out: &mut Compared,
+    ) {
+        let mut hashes = |items: &[Node]| -> Vec<u64> {
+            let hash = |item| {
+                let mut hasher = FxHasher::default();
+                self.hash_node(path, item, depth + 1, &mut hasher);
+                hasher.finish()
+            };
+            items.iter().map(hash).collect()
+        };
+        let (of_a, of_b) = (hashes(a), hashes(b));
+        for step in sequence::align(&of_a, &of_b, |_, _| true) {
+            match step {
+                Step::Both(at, other) => within(path, &at.to_string(), |path| {
+                    self.nodes(path, &a[at], &b[other], count, depth + 1, out);
+                }),
+                Step::OnlyA(at) => within(path, &at.to_string(), |path| {
+                    self.one(path, Some(&a[at]), None, count, out);
+                }),
+                Step::OnlyB(at) => within(path, &at.to_string(), |path| {
+                    self.one(path, None, Some(&b[at]), count, out);
+                }),
+            }
+        }
+    }
+
+    /// Two values that are not equal, or one that the other tree does not have.
+    fn one(
+        &mut self,
+        path: &str,
+        a: Option<&Node>,
+        b: Option<&Node>,
+        count: bool,
+        out: &mut Compared,
+    ) {
+        let mut hits = Hits::new();
+        let mut masked = |node: Option<&Node>| {
+            node.map(|node| (self.mask(path, &text(node), &mut hits), unmasked(node)))
+        };
+        let (of_a, of_b) = (masked(a), masked(b));
+        let ignored = |masked: &Option<(String, Vec<u8>)>| {
+            masked.as_ref().is_none_or(|(text, _)| text == "<ignored>")
+        };
+        if of_a == of_b || ignored(&of_a) && ignored(&of_b) {
+            out.noise += 1;
+            if count {
+                self.noise.suppress(&hits);
+            }
+            return;
+        }
+        out.different += 1;
+        if out.fields.len() < FIELDS_MAX {
+            let shown = |node: Option<&Node>| node.map(shown);
+            out.fields.push(FieldDiff {
+                path: escape(path.as_bytes()),
+                a: shown(a),
+                b: shown(b),
+            });
+        }
+    }
+}
+
+/// Goes one level down.
+fn within<T>(path: &mut String, name: &str, f: impl FnOnce(&mut String) -> T) -> T {
+    let len = path.len();
+    if len > 0 {
+        path.push('.');
+    }
+    // Paths are for people and rules: a name of absurd length is cut.
+    path.extend(name.chars().take(200));
+    let result = f(path);
+    path.truncate(len);
+    result
+}
+
+/// Fields by name and by which of that name they are.
+fn named(fields: &[(reenact_wire::Name, Node)]) -> BTreeMap<(&str, usize), &Node> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut all = BTreeMap::new();
+    for (name, node) in fields {
+        let at = seen.entry(name).or_default();
+        all.insert((&**name, *at), node);
+        *at += 1;
+    }
+    all
+}
+
+fn shown_key((name, at): &(&str, usize)) -> String {
+    match at {
+        0 => (*name).to_owned(),
+        at => format!("{name}#{}", at + 1),
+    }
+}
+
+/// JSON that stands in a text.
+fn embedded(node: &Node) -> Option<Node> {
+    let Node::Text(text) = node else { return None };
+    let trimmed = text.trim();
+    let encloses = trimmed.starts_with('{') && trimmed.ends_with('}')
+        || trimmed.starts_with('[') && trimmed.ends_with(']');
+    if !encloses {
+        return None;
+    }
+    Node::from_json(trimmed.as_bytes())
+}
+
+/// A value as text, to look for noise in.
+fn text(node: &Node) -> String {
+    match node {
+        Node::Null => "null".to_owned(),
+        Node::Bool(value) => value.to_string(),
+        Node::Int(value) => value.to_string(),
+        Node::UInt(value) => value.to_string(),
+        Node::Float(value) => value.to_string(),
+        Node::Text(text) => text.clone(),
+        Node::Bytes(blob) => escape(&blob.head),
+        Node::Elided(count) => format!("{count} more"),
+        Node::Redacted => "redacted".to_owned(),
+        Node::List(_) | Node::Map(_) => serde_json::to_string(node).unwrap_or_default(),
+    }
+}
+
+/// What of a value is compared as it is.
+fn unmasked(node: &Node) -> Vec<u8> {
+    match node {
+        Node::Bytes(Blob {
+            digest: Some(digest),
+            len,
+            ..
+        }) => [&digest[..], &len.to_le_bytes()].concat(),
+        Node::Bytes(_) | Node::Null | Node::Bool(_) | Node::Int(_) | Node::UInt(_) => Vec::new(),
+        Node::Float(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => Vec::new(),
+        Node::Elided(_) | Node::Redacted => Vec::new(),
+    }
+}
+
+fn shown(node: &Node) -> String {
+    let text = match node {
+        Node::Text(text) => format!("\"{}\"", escape(text.as_bytes()).replace('"', "\\\"")),
+        Node::Null | Node::Bool(_) | Node::Int(_) | Node::UInt(_) | Node::Float(_) => text(node),
+        Node::Bytes(_) | Node::List(_) | Node::Map(_) => node.to_string(),
+        Node::Elided(_) | Node::Redacted => node.to_string(),
+    };
+    crate::commands::show::words::shortened(&text, VALUE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn compared(a: &str, b: &str) -> (Vec<String>, u64) {
+        let mut noise = Noise::new(BTreeSet::new(), BTreeSet::new());
+        let mut comparer = Comparer {
+            noise: &mut noise,
+            protocol: "http",
+            connection: "a -> b",
+        };
+        let (a, b) = (Node::text(a), Node::text(b));
+        let out = comparer.compare(&a, &b, true);
+        let equal = comparer.hash(&a) == comparer.hash(&b);
+        assert_eq!(equal, out.different == 0, "hash and comparison agree");
+        let fields = out.fields.into_iter().map(|field| {
+            let side = |side: Option<String>| side.unwrap_or("-".to_owned());
+            format!("{}: {} | {}", field.path, side(field.a), side(field.b))
+        });
+        (fields.collect(), out.noise)
+    }
+
+    #[test]
+    fn fields_are_found_by_their_paths() {
+        let (fields, noise) = compared(
+            r#"{"a":{"b":[1,2,3]},"when":"2026-01-01T10:00:00Z","x":1}"#,
+            r#"{"when":"2026-01-02T10:00:01Z","a":{"b":[1,5,3]},"y":true}"#,
+        );
+        assert_eq!(fields, ["a.b.1: 2 | 5", "x: 1 | -", "y: - | true"]);
+        assert_eq!(noise, 1);
+    }
+
+    #[test]
+    fn what_was_put_in_front_of_a_list_moves_nothing() {
+        let (fields, _) = compared("[1,2,3,4]", "[0,1,2,3,4]");
+        assert_eq!(fields, ["0: - | 0"]);
+    }
+
+    #[test]
+    fn equal_but_for_order_of_fields_and_noise_is_equal() {
+        let id = "0af76519-16cd-43dd-8448-eb211c80319";
+        let (fields, noise) = compared(
+            &format!(r#"{{"id":"{id}c","n":1}}"#),
+            &format!(r#"{{"n":1,"id":"{id}d"}}"#),
+        );
+        assert!(fields.is_empty() && noise == 1, "{fields:?}");
+        assert_eq!(compared("{\"n\":1}", "{\"n\":2}").0, ["n: 1 | 2"]);
+    }
+
+    #[test]
+    fn names_that_stand_twice_are_told_apart() {
+        let map = |values: [&str; 2]| {
+            let fields = values.map(|value| ("set-cookie".into(), Node::text(value)));
+            Node::Map(fields.into())
+        };
+        let mut noise = Noise::new(BTreeSet::new(), BTreeSet::new());
+        let mut comparer = Comparer {
+            noise: &mut noise,
+            protocol: "http",
+            connection: "",
+        };
+        let out = comparer.compare(&map(["a", "b"]), &map(["a", "c"]), false);
+        assert_eq!(out.fields[0].path, "set-cookie#2");
+    }
+}
