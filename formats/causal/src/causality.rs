@@ -190,6 +190,11 @@ impl Causality {
         &self.links
     }
 
+    /// The links without the order, to build another with more.
+    pub(crate) fn into_links(self) -> Vec<Link> {
+        self.links
+    }
+
     fn chain(&self, chain: u32) -> Option<usize> {
         self.chains.binary_search(&chain).ok()
     }
