@@ -238,10 +238,12 @@ fn aim_behind(task: &mut Task) -> Option<Aim> {
 
 /// Where a task is to stop that computes: behind so many more steps than usual.
 pub fn aim(task: &mut Task) -> Aim {
+    // Handlers that run while a lock is held are rarer than threads that want it.
+    let signalled = task.pending.load(Ordering::Relaxed) != 0;
     let dice = dice(task);
     Aim {
         steps: dice.below(500) as u32,
-        atomic: dice.one_in(2),
+        atomic: signalled || dice.one_in(2),
     }
 }
 

@@ -19,16 +19,17 @@ use crate::arch::frame::{Registers, UContext};
 use crate::arch::PREEMPT;
 use crate::guest_mem::{self, Hash};
 use crate::intercept::decode::{self, Instruction};
+use crate::intercept::moved::{window, Code, WINDOW_MAX};
 use crate::intercept::{patch, trap};
 use crate::sys;
 use crate::task::{mm, Task};
-use crate::{chaos, checksum, divergence, log, nr, record, replay, ring, signals, turns};
+use crate::{chaos, checksum, divergence, log, loops, nr, record, replay, ring, signals, turns};
 
 /// Instructions stepped through before a stop, at least and at most.
 const STEPS_MIN: u32 = 1500;
 const STEPS_MAX: u32 = 6000;
 /// More of them at most, where the stop is to stand behind an atomic instruction.
-const STEPS_AIMING: u32 = 1000;
+const STEPS_AIMING: u32 = 2500;
 /// A loop as short as this, in bytes, that has changed no memory in so many steps does nothing else.
 const TIGHT: u64 = 256;
 const STEPS_TIGHT: u32 = 200;
@@ -39,8 +40,6 @@ const UNCHANGED_MAX: usize = 8;
 const WATCHED: usize = 384;
 /// The trap flag.
 pub const TRAP_FLAG: u64 = 0x100;
-/// Bytes of code that a window may span, with all its instructions.
-const WINDOW_MAX: usize = 24;
 
 /// Recording: a stop that is being prepared. One per address space: only the task that has the turn
 /// is stepped.
@@ -64,6 +63,8 @@ pub struct Stepping {
     /// What the words held when the registers were last as at first, and whether they are again.
     passed: u64,
     spins: bool,
+    /// It was stopped because it is a short loop that changes no memory.
+    tight: bool,
     lowest: u64,
     highest: u64,
 }
@@ -98,18 +99,32 @@ static mut STEPPING: Stepping = Stepping {
     first_rip: 0,
     passed: 0,
     spins: false,
+    tight: false,
     lowest: u64::MAX,
     highest: 0,
 };
 
 impl Stepping {
-    /// A short loop that changes nothing but registers: it may wait for memory, with a counter.
+    /// A short loop that looks at few words, of which it leaves some alone: it may wait for one of
+    /// them, with a counter.
     fn is_tight(&self) -> bool {
         self.steps.is_multiple_of(STEPS_TIGHT)
             && self.highest - self.lowest < TIGHT
-            && self.words[..self.at.min(WATCHED)]
-                .iter()
-                .all(|[at, before]| guest_mem::get(*at) == Ok(*before))
+            && (1..=loops::WORDS).contains(&self.at)
+            && self.left_alone().next().is_some()
+    }
+
+    /// Words that are as they were when they were first touched.
+    fn left_alone(&self) -> impl Iterator<Item = u64> + '_ {
+        let words = self.words[..self.at.min(WATCHED)].iter();
+        words
+            .filter(|[at, before]| guest_mem::get(*at) == Ok(*before))
+            .map(|[at, _]| *at)
+    }
+
+    /// Does the task go round until some word is changed by another? One that computes touches more.
+    fn waits(&self) -> bool {
+        self.tight || self.spins && (1..=loops::WORDS).contains(&self.at)
     }
 
     /// The words that tell this state from others, and what they hold: those that changed while
@@ -175,7 +190,7 @@ pub struct Shared {
 }
 
 /// Registers in the order of their numbers in encodings.
-fn numbered(regs: &Registers) -> [u64; 16] {
+pub fn numbered(regs: &Registers) -> [u64; 16] {
     [
         regs.rax, regs.rcx, regs.rdx, regs.rbx, regs.rsp, regs.rbp, regs.rsi, regs.rdi, regs.r8,
         regs.r9, regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15,
@@ -183,14 +198,14 @@ fn numbered(regs: &Registers) -> [u64; 16] {
 }
 
 /// Memory around the stack pointer: the red zone below, and some frames above.
-fn stack_hash(rsp: u64) -> u64 {
+pub fn stack_hash(rsp: u64) -> u64 {
     let mut hash = Hash::NEW;
     hash.guest(rsp.wrapping_sub(128), 128 + 1024);
     hash.0
 }
 
 /// The vector registers of a kernel's frame (xmm0 to xmm15 in the FXSAVE image).
-fn vector_hash(fpstate: u64) -> u64 {
+pub fn vector_hash(fpstate: u64) -> u64 {
     if fpstate == 0 {
         return 0;
     }
@@ -220,6 +235,7 @@ pub fn begin(task: &mut Task, context: &mut UContext) {
         first_rip: context.regs.rip,
         passed: 0,
         spins: false,
+        tight: false,
         lowest: u64::MAX,
         highest: 0,
     };
@@ -310,8 +326,13 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
         stepping.aims = false;
     }
     let least = stepping.least + if stepping.aims { STEPS_AIMING } else { 0 };
-    let enough =
-        stepping.steps >= least || !stepping.whole && (stepping.spins || stepping.is_tight());
+    stepping.tight = !stepping.aims && stepping.is_tight();
+    // A loop whose passes are counted stops the task by itself, in a moment.
+    let counted = !stepping.whole
+        && stepping.steps < STEPS_MAX / 2
+        && loops::overlaps(stepping.lowest, stepping.highest + 16);
+    let enough = !counted
+        && (stepping.steps >= least || !stepping.whole && (stepping.spins || stepping.tight));
     if enough && stepping.whole && !turns::is_waited_for(task) {
         cancel(context);
         return true;
@@ -319,7 +340,8 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
     if enough && !next.repeated {
         let patchable = window(&code[..got], rip).is_some() && patch::reach(rip).is_some();
         // Replay passes by a place few times that it comes to soon: a breakpoint there costs little.
-        if patchable || stepping.whole || stepping.steps > STEPS_MAX / 2 {
+        let late = (least + STEPS_MIN).min(STEPS_MAX - STEPS_MIN / 2);
+        if patchable || stepping.whole || stepping.steps > late {
             cancel(context);
             stop(task, context);
             return true;
@@ -397,7 +419,13 @@ fn stop(task: &mut Task, context: &mut UContext) {
         context.regs.eflags,
         memory.as_ref().map_or(0, |memory| memory.hash),
     ];
-    turns::give_way(task, stepping.spins);
+    let waits = stepping.waits();
+    let computes = stepping.left_alone().count() < stepping.at;
+    let mut looked_at = [0; loops::WORDS];
+    for (at, word) in looked_at.iter_mut().zip(stepping.left_alone()) {
+        *at = word;
+    }
+    let spins = stepping.spins;
     record::open(
         task,
         Header {
@@ -422,6 +450,13 @@ fn stop(task: &mut Task, context: &mut UContext) {
         ring::part(task, Role::Data, 2, regions, 16 * memory.count as u64, 0);
     }
     ring::finish(task);
+    // What the task did until here is known now, even if it never goes on.
+    turns::give_way(task, spins);
+    record::resumed(task);
+    if waits {
+        loops::found(context.regs.rip, &looked_at, computes);
+        loops::begin_turn(task);
+    }
     signals::deliver_pending(task, context, false);
     context.mask = signals::real_mask(task.mask);
     context.regs.rip = patch::resume_at(context.regs.rip);
@@ -451,6 +486,10 @@ pub fn arm_next(task: &mut Task) {
 
 /// The next event of the task is a stop: it is to be found.
 pub fn arm(task: &mut Task, header: &Header) {
+    if header.ret != 0 {
+        return loops::arm(task, header);
+    }
+    loops::clear(header.rip, header.rip.saturating_add(WINDOW_MAX as u64));
     let shared = &PREEMPT;
     let mut registers = [0u8; 128];
     let mut words = [0u8; WORDS * 16];
@@ -533,12 +572,7 @@ fn comparing_page(range: usize) -> u64 {
 /// Puts the comparing code in place and a jump to it at the instruction.
 fn compare_at(armed: &mut Armed, code: &[u8], range: usize, addresses: &[u64]) -> bool {
     let page = comparing_page(range);
-    let mut out = Code {
-        bytes: [0xcc; 4096],
-        at: 0,
-        base: page,
-        whole: true,
-    };
+    let mut out = Code::at(page);
     let low = |at: u64| at as u32;
     let shared = &PREEMPT;
     let (rax, rcx) = (
@@ -611,198 +645,16 @@ fn compare_at(armed: &mut Armed, code: &[u8], range: usize, addresses: &[u64]) -
     i32::try_from(distance).is_ok() && patch::store_protected(armed.rip, &jump, armed.prot)
 }
 
-/// Machine code in the making.
-struct Code {
-    bytes: [u8; 4096],
-    at: usize,
-    base: u64,
-    /// False once something did not fit.
-    whole: bool,
-}
-
-impl Code {
-    fn put(&mut self, bytes: &[u8]) {
-        match self.bytes.get_mut(self.at..self.at + bytes.len()) {
-            Some(room) => {
-                room.copy_from_slice(bytes);
-                self.at += bytes.len();
-            }
-            None => self.whole = false,
-        }
-    }
-
-    fn word(&mut self, value: u32) {
-        self.put(&value.to_le_bytes());
-    }
-
-    /// jne to somewhere that is known later; position of its distance.
-    fn jump_not_equal(&mut self) -> usize {
-        self.put(&[0x0f, 0x85, 0, 0, 0, 0]);
-        self.at - 4
-    }
-
-    /// The jump whose distance stands at `position` leads here.
-    fn land(&mut self, position: usize) {
-        let distance = (self.at as i64 - (position as i64 + 4)) as i32;
-        if let Some(room) = self.bytes.get_mut(position..position + 4) {
-            room.copy_from_slice(&distance.to_le_bytes());
-        }
-    }
-
-    /// Writes instructions that stood at `from` so that they do here what they did there, and a jump
-    /// to what follows them.
-    fn relocate(&mut self, code: &[u8], from: u64) -> bool {
-        let mut done = 0;
-        while done < code.len() {
-            let Some(next) = decode::decode(&code[done..]) else {
-                return false;
-            };
-            let bytes = &code[done..done + next.len];
-            let behind = from + (done + next.len) as u64;
-            match branch(&next, bytes, behind) {
-                Some(target) => {
-                    match (next.map, next.opcode) {
-                        (0, 0xe9 | 0xeb) => self.put(&[0xe9]),
-                        (_, opcode) => self.put(&[0x0f, 0x80 | opcode & 0x0f]),
-                    }
-                    if !self.distance(target) {
-                        return false;
-                    }
-                }
-                None => {
-                    let start = self.at;
-                    self.put(bytes);
-                    if let Some(at) = next.relative_operand(bytes) {
-                        let old = i64::from(i32::from_le_bytes([
-                            bytes[at],
-                            bytes[at + 1],
-                            bytes[at + 2],
-                            bytes[at + 3],
-                        ]));
-                        let target = behind.wrapping_add(old as u64);
-                        let here = self.base + (start + next.len) as u64;
-                        let Ok(distance) = i32::try_from(target.wrapping_sub(here) as i64) else {
-                            return false;
-                        };
-                        self.bytes[start + at..start + at + 4]
-                            .copy_from_slice(&distance.to_le_bytes());
-                    }
-                }
-            }
-            done += next.len;
-        }
-        self.put(&[0xe9]);
-        self.distance(from + code.len() as u64)
-    }
-
-    fn distance(&mut self, target: u64) -> bool {
-        let here = self.base + self.at as u64 + 4;
-        match i32::try_from(target.wrapping_sub(here) as i64) {
-            Ok(distance) => {
-                self.put(&distance.to_le_bytes());
-                true
-            }
-            Err(_) => false,
-        }
-    }
-}
-
-/// Target of a direct jump, conditional or not.
-fn branch(next: &Instruction, bytes: &[u8], behind: u64) -> Option<u64> {
-    let distance = match (next.map, next.opcode) {
-        (0, 0xeb | 0x70..=0x7f) => i64::from(bytes[next.len - 1] as i8),
-        (0, 0xe9) | (1, 0x80..=0x8f) => {
-            let at = next.len - 4;
-            i64::from(i32::from_le_bytes([
-                bytes[at],
-                bytes[at + 1],
-                bytes[at + 2],
-                bytes[at + 3],
-            ]))
-        }
-        _ => return None,
-    };
-    Some(behind.wrapping_add(distance as u64))
-}
-
-/// Bytes of the whole instructions at `rip` that a jump would replace, if they can be carried out
-/// elsewhere and nobody jumps into their midst.
-fn window(code: &[u8], rip: u64) -> Option<usize> {
-    const JUMP: usize = 5;
-    let mut len = 0;
-    while len < JUMP {
-        let bytes = code.get(len..)?;
-        let next = decode::decode(&bytes[..bytes.len().min(16)])?;
-        let relocatable = match (next.map, next.opcode) {
-            // Calls and returns leave addresses behind; loops have short distances only; what traps
-            // means something where it stands.
-            (0, 0xe8 | 0xc2 | 0xc3 | 0xcb | 0xca | 0xe0..=0xe3 | 0xcc | 0xcd | 0xf1 | 0xf4) => {
-                false
-            }
-            (0, 0xff) => !matches!(bytes[next.modrm] >> 3 & 7, 2..=5),
-            (0, 0x06 | 0x9c | 0x9d) => false,
-            (1, 0x05 | 0x0b | 0x31 | 0x34 | 0xa2 | 0x01) => false,
-            // PAUSE is written as a repeated NOP.
-            _ => !next.repeated || next.map != 0 || next.opcode == 0x90,
-        };
-        let jumps = matches!(
-            (next.map, next.opcode),
-            (0, 0xeb | 0xe9 | 0x70..=0x7f) | (1, 0x80..=0x8f)
-        );
-        len += next.len;
-        if !relocatable || len > WINDOW_MAX || jumps && len < JUMP {
-            return None;
-        }
-    }
-    let inside = rip + 1..rip + len as u64;
-    (!jumped_into(rip, &inside)).then_some(len)
-}
-
-/// Does a jump nearby lead into that range?
-fn jumped_into(rip: u64, inside: &core::ops::Range<u64>) -> bool {
-    const NEAR: u64 = 2048;
-    if inside.is_empty() {
-        return false;
-    }
-    let start = rip.saturating_sub(NEAR);
-    let mut code = [0u8; 2 * NEAR as usize];
-    // What is not mapped holds no jumps: try the part from the instruction on alone.
-    let mut from = start;
-    let mut got = guest_mem::read(from, &mut code);
-    if from + got as u64 <= rip {
-        from = rip & !4095;
-        got = guest_mem::read(from, &mut code);
-    }
-    // Walks that begin at several places fall into step with the code soon; what lies behind the
-    // instruction is walked from there.
-    let here = (rip - from) as usize;
-    for start in [0, 1, 2, 3, here] {
-        let mut at = start;
-        while let Some(next) = code.get(at..got.min(at + 16)).and_then(decode::decode) {
-            let behind = from + (at + next.len) as u64;
-            let target = branch(&next, &code[at..at + next.len], behind);
-            if target.is_some_and(|target| inside.contains(&target)) {
-                return true;
-            }
-            at += next.len;
-            if start != here && at >= here {
-                break;
-            }
-        }
-    }
-    false
-}
-
 /// A trap of the comparing code, or of a breakpoint. False when it was none of ours.
-pub fn trapped(task: &mut Task, context: &mut UContext) -> bool {
+pub fn trapped(task: &mut Task, context: &mut UContext, stepped: bool) -> bool {
     let armed = armed();
     if !armed.active {
         return false;
     }
     let rip = context.regs.rip;
     let (inline, single) = (patch::in_stub(rip), rip == armed.rip + 1);
-    if context.regs.eflags & TRAP_FLAG != 0 && armed.moved_at == 0 && !single {
-        // The instruction under the breakpoint has been carried out.
+    if stepped && armed.moved_at == 0 {
+        // The instruction under the breakpoint has been carried out; it may be as short as the breakpoint.
         context.regs.eflags &= !TRAP_FLAG;
         let _ = patch::store_protected(armed.rip, &[0xcc], armed.prot);
         return true;
@@ -875,7 +727,7 @@ pub fn disarm() {
 }
 
 /// The place is found: the stop is re-enacted.
-fn matched(task: &mut Task, context: &mut UContext) {
+pub fn matched(task: &mut Task, context: &mut UContext) {
     let header = replay::next(task, &Header::default());
     if header.kind != Kind::Preempt as u8 {
         divergence::report(task, Reason::Kind, &header, &Header::default(), 0);

@@ -35,8 +35,6 @@ pub fn made(cx: &mut Cx, make_way: impl FnOnce(&mut Cx)) -> After {
     } else {
         inputs::hash(&cx.shape.args, &cx.call.args)
     };
-    make_way(cx);
-    streams::before(cx);
     let header = Header {
         kind: Kind::Call as u8,
         nr: cx.call.nr as u16,
@@ -46,6 +44,13 @@ pub fn made(cx: &mut Cx, make_way: impl FnOnce(&mut Cx)) -> After {
         input_hash,
         ..Header::default()
     };
+    if chaos::on() || turns::is_wanted(cx.task) {
+        // Should the task be killed while others run, it is known that it had come as far as this.
+        ring::begin(cx.task, &header);
+        make_way(cx);
+        ring::retract(cx.task);
+    }
+    streams::before(cx);
     ring::begin(cx.task, &header);
     let before = outputs::before(&cx.shape.args, &cx.call.args);
     let flow = match cx.row.class {
@@ -214,7 +219,6 @@ pub fn signal(task: &mut Task, signal: u32, info: &SigInfo, restart: bool, fp_si
 
 /// RDTSC or CPUID gave these values.
 pub fn instruction(task: &mut Task, kind: Kind, rip: u64, rsp: u64, counter: u64, args: [u64; 6]) {
-    turns::make_way(task);
     event(
         task,
         Header {
@@ -223,6 +227,21 @@ pub fn instruction(task: &mut Task, kind: Kind, rip: u64, rsp: u64, counter: u64
             ret: counter as i64,
             rip,
             rsp,
+            ..Header::default()
+        },
+    );
+    if turns::is_wanted(task) {
+        turns::make_way(task);
+        resumed(task);
+    }
+}
+
+/// The task has its turn again, and goes on.
+pub fn resumed(task: &mut Task) {
+    event(
+        task,
+        Header {
+            kind: Kind::Resume as u8,
             ..Header::default()
         },
     );

@@ -70,6 +70,7 @@ pub fn after(task: &mut Task, context: &mut UContext, trapped: bool) -> After {
                 preempt::arm(task, &header);
                 return After::Done;
             }
+            Some(header) if header.kind == Kind::Resume as u8 => resume(task, &header),
             // Notes for readers.
             Some(header)
                 if header.kind == Kind::Merge as u8 || header.kind == Kind::Endpoint as u8 =>
@@ -331,6 +332,12 @@ pub fn fault(task: &mut Task, made: &Header) -> u64 {
     header.args[4].min(16384)
 }
 
+/// Others ran here, and now the task goes on.
+fn resume(task: &mut Task, header: &Header) {
+    take_turn(task, header);
+    log::consume(task, header, |_, _| {});
+}
+
 /// RDTSC or CPUID: the recorded values.
 pub fn instruction(
     task: &mut Task,
@@ -357,6 +364,9 @@ pub fn instruction(
     }
     take_turn(task, &header);
     log::consume(task, &header, |_, _| {});
+    if let Some(header) = log::peek(task).filter(|next| next.kind == Kind::Resume as u8) {
+        resume(task, &header);
+    }
     at_end(task);
     (header.ret as u64, header.args)
 }

@@ -16,6 +16,7 @@ use reenact_abi::map;
 
 use crate::dispatch::Call;
 use crate::guest_mem;
+use crate::loops;
 use crate::sys;
 use crate::task::{session, slot, Task};
 
@@ -401,6 +402,7 @@ pub fn finish(task: &mut Task) {
         return;
     }
     publish(task);
+    loops::forget_passes();
     task.events += 1;
     let mine = slot(task.slot);
     let behind = task.head - mine.tail.load(Ordering::Relaxed) > task.ring_size / 2;

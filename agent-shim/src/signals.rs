@@ -17,7 +17,7 @@ use crate::intercept::patch;
 use crate::intercept::trap::{self, never_blocked};
 use crate::sys::{self, SigAction};
 use crate::task::Task;
-use crate::{chaos, preempt, record, replay, turns};
+use crate::{chaos, loops, preempt, record, replay, returns, turns};
 
 pub const SIGKILL: u32 = 9;
 pub const SIGSTOP: u32 = 19;
@@ -185,6 +185,7 @@ pub fn interrupt(task: &mut Task, context: &mut UContext) {
         return;
     }
     let waits = task.pending.load(Ordering::Acquire) != 0;
+    loops::hurry();
     if trap::in_shim(context.regs.rip) || patch::in_stub(context.regs.rip) {
         if waits {
             hurry(task);
@@ -269,6 +270,7 @@ pub fn push_frame(
     context: &mut UContext,
     fp_size: u64,
 ) {
+    returns::shown(context.regs.rip);
     let action = task.process().actions[signal as usize % 65];
     if action.flags & sys::SA_RESETHAND != 0 {
         task.process().actions[signal as usize % 65].handler = sys::SIG_DFL;

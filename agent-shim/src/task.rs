@@ -93,6 +93,10 @@ pub struct Task {
     /// Recording: CLOCK_REALTIME less CLOCK_MONOTONIC, and at which CLOCK_REALTIME that was found.
     pub offset_ns: u64,
     pub offset_since_ns: u64,
+    /// Recording: how often in a row the task has given its turn up in a loop while nobody did
+    /// anything: the events of its group, without such stops, and what the loop saw then.
+    pub rounds: u32,
+    pub done_before: [u64; 2],
     /// Recording: where the ring is mapped, its bytes, and how often the task waited for room in it.
     pub ring: u64,
     pub ring_size: u64,

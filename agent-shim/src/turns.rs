@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 use reenact_abi::arena::{state, Group, GROUPS_MAX, MERGE_BY_RECORDER};
 
 use crate::chaos;
+use crate::loops;
 use crate::ring::{self, OWNER_DIED};
 use crate::signals;
 use crate::sys;
@@ -39,6 +40,7 @@ pub fn acquire(task: &Task) {
         take(index, task.slot);
         if root(index) == index {
             task.my_slot().group.store(index, Ordering::Relaxed);
+            loops::begin_turn(task);
             return;
         }
         unlock(group(index));
@@ -53,6 +55,7 @@ fn take(index: u32, slot: u32) {
         .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
     if free.is_err() {
         group.waiters.fetch_add(1, Ordering::SeqCst);
+        loops::hurry();
         wait(group);
         group.waiters.fetch_sub(1, Ordering::SeqCst);
     }
@@ -177,6 +180,72 @@ pub fn hand_over(task: &Task) {
     acquire(task);
 }
 
+/// Does a task wait for the turn that would only go round in a loop, if nothing has changed?
+pub fn is_looped_for(task: &Task) -> bool {
+    let group = mine(task);
+    group.looping_head.load(Ordering::SeqCst) != group.looping_tail.load(Ordering::SeqCst)
+}
+
+/// How long a task that goes round in a loop waits before it looks whether the turn is free.
+const LOOK_NS: u64 = 50_000;
+const LOOK_MAX_NS: u64 = 1_000_000;
+
+/// The task goes round until another changes memory: it takes its turn again behind all others. Tasks
+/// that are in calls need not wait for it when they return, so it comes back when the next one like it
+/// gives its turn up, or when it finds that nobody has it.
+/// `seen` tells apart what the loop sees.
+pub fn give_way_in_loop(task: &mut Task, seen: u64, rounds_max: u32) {
+    let group = mine(task);
+    group.wanted.store(0, Ordering::SeqCst);
+    // The stop that was recorded just now.
+    let stops = group.stops.fetch_add(1, Ordering::SeqCst) + 1;
+    let others = group.order.load(Ordering::Relaxed);
+    let done = [others.wrapping_sub(u64::from(stops)), seen];
+    task.rounds = if done == task.done_before {
+        (task.rounds + 1).min(rounds_max)
+    } else {
+        0
+    };
+    task.done_before = done;
+    let ticket = group.looping_tail.fetch_add(1, Ordering::SeqCst);
+    if group.waiters.load(Ordering::SeqCst) == 0 {
+        admit(group, group.looping_head.load(Ordering::SeqCst));
+    }
+    unlock(group);
+    let (mut look_ns, mut waited_ns) = (LOOK_NS, 0);
+    loop {
+        let head = group.looping_head.load(Ordering::SeqCst);
+        if head.wrapping_sub(ticket) as i32 > 0 {
+            break;
+        }
+        if sys::futex_wait(&group.looping_head, head, look_ns) != Err(sys::Errno(110)) {
+            continue;
+        }
+        waited_ns += look_ns;
+        let free = head == ticket && group.turn.load(Ordering::SeqCst) == 0;
+        if free || waited_ns >= SLICE_NS {
+            admit(group, ticket);
+            break;
+        }
+        look_ns = (look_ns * 2).min(LOOK_MAX_NS);
+    }
+    acquire(task);
+    // That the task goes on is an event, too.
+    mine(task).stops.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Lets the tasks up to that ticket take their turns.
+fn admit(group: &Group, ticket: u32) {
+    let next = ticket.wrapping_add(1);
+    let behind = |head: u32| (next.wrapping_sub(head) as i32 > 0).then_some(next);
+    let moved = group
+        .looping_head
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, behind);
+    if moved.is_ok() {
+        sys::futex_wake(&group.looping_head, u32::MAX >> 1);
+    }
+}
+
 /// A process killed in its turn never gives it up; its slot says so.
 fn holder_died(group: &Group) -> bool {
     let holder = group.moved.load(Ordering::Relaxed);
@@ -287,6 +356,9 @@ pub fn create() -> Option<u32> {
             entry.wanted.store(0, Ordering::Relaxed);
             entry.slice_ns.store(0, Ordering::Relaxed);
             entry.making_way.store(0, Ordering::Relaxed);
+            entry.looping_head.store(0, Ordering::Relaxed);
+            entry.looping_tail.store(0, Ordering::Relaxed);
+            entry.stops.store(0, Ordering::Relaxed);
             entry.id.store(
                 session.next_group.fetch_add(1, Ordering::Relaxed) + 1,
                 Ordering::Release,

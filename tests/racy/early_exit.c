@@ -17,7 +17,7 @@ static int service(void) {
     pthread_detach(saver);
     // Its own part of the work takes longer than saving.
     volatile uint64_t sum = 1;
-    for (int i = 0; i < 600000; i++)
+    for (int i = 0; i < 12000000; i++)
         sum = sum * 6364136223846793005 + 1442695040888963407;
     return 0;
 }

@@ -28,7 +28,7 @@ int main(void) {
     struct itimerval soon = {.it_value = {.tv_usec = 1500}};
     setitimer(ITIMER_REAL, &soon, NULL);
     uint64_t sum = 1;
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 12000; i++) {
         // One part in some is spent in malloc.
         for (int j = 0; j < 600; j++)
             sum = sum * 6364136223846793005 + 1442695040888963407;

@@ -3,16 +3,18 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use tempfile::TempDir;
+use reenact_abi::event::Kind;
+use reenact_trace::{Item, Reader};
 
 use crate::limits::{limit, Limit, Step};
 use crate::place::Place;
 use crate::run::{Ending, Finished, Running};
+use crate::scratch::Scratch;
 use crate::tools::{record_binary, replay_binary};
 
 /// How the engine catches system calls.
@@ -33,6 +35,7 @@ pub struct Subject {
     net: Net,
     quiet: bool,
     unpatched: bool,
+    stops_min: u64,
     chaos: Option<u64>,
     verifies_itself: bool,
     ends: Option<Ending>,
@@ -60,6 +63,7 @@ impl Subject {
             net: Net::Dispatch,
             quiet: true,
             unpatched: false,
+            stops_min: 0,
             chaos: None,
             verifies_itself: false,
             ends: None,
@@ -107,6 +111,12 @@ impl Subject {
     /// as it likes: what was recorded in one way must replay in the other.
     pub fn unpatched(mut self) -> Subject {
         self.unpatched = true;
+        self
+    }
+
+    /// While it was recorded, tasks must have been stopped so often where they computed.
+    pub fn stopped_at_least(mut self, times: u64) -> Subject {
+        self.stops_min = times;
         self
     }
 
@@ -287,6 +297,42 @@ impl Recording {
         self.recorded.text()
     }
 
+    /// How often a task was stopped where it computed. A replay is faithful only if it found each of these places.
+    pub fn stops(&self) -> u64 {
+        let mut stops = 0;
+        let walked = self.reader().for_each(&mut |item| {
+            if let Item::Event { event, .. } = item {
+                stops += u64::from(event.header.kind == Kind::Preempt as u8);
+            }
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = walked {
+            self.fail(&error.to_string(), None);
+        }
+        stops
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(&self.trace).unwrap_or_else(|error| self.fail(&error.to_string(), None))
+    }
+
+    /// It was recorded in the way that the subject asks for.
+    fn as_asked(&self) {
+        let subject = &self.subject;
+        if subject.unpatched && self.reader().meta().patched {
+            self.fail("the trace says that sites were rewritten", None);
+        }
+        let stops = if subject.stops_min == 0 {
+            0
+        } else {
+            self.stops()
+        };
+        if stops < subject.stops_min {
+            let due = subject.stops_min;
+            self.fail(&format!("{stops} stops, but {due} were due"), None);
+        }
+    }
+
     /// The program ended under `record` as it does without, and a guest found all as it should be.
     pub fn as_native(mut self) -> Recording {
         let native = self.subject.native();
@@ -305,6 +351,7 @@ impl Recording {
                 None,
             );
         }
+        self.as_asked();
         if self.subject.verifies_itself {
             for (way, run) in [("natively", &native), ("under `record`", &self.recorded)] {
                 if !says_success(run) {
@@ -499,46 +546,6 @@ impl Replay {
     pub fn recording(&self) -> &Recording {
         &self.recording
     }
-}
-
-/// The folders of one recording, which any user may enter, removed at the end unless the test fails.
-#[derive(Debug)]
-struct Scratch {
-    path: PathBuf,
-    folder: std::cell::RefCell<Option<TempDir>>,
-}
-
-impl Scratch {
-    fn new() -> Scratch {
-        let folder = tempfile::Builder::new()
-            .prefix("reenact-")
-            .tempdir()
-            .expect("a temporary folder");
-        let path = folder.path().to_owned();
-        open_to_all(&path);
-        Scratch {
-            path,
-            folder: std::cell::RefCell::new(Some(folder)),
-        }
-    }
-
-    fn folder(&self, name: &str) -> PathBuf {
-        let path = self.path.join(name);
-        fs::create_dir_all(&path).expect("a folder in a temporary folder");
-        open_to_all(&path);
-        path
-    }
-
-    fn keep(&self) {
-        if let Some(folder) = self.folder.borrow_mut().take() {
-            let _ = folder.keep();
-        }
-    }
-}
-
-fn open_to_all(path: &Path) {
-    let everyone = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(path, everyone).expect("permissions of a folder of our own");
 }
 
 fn changed(limit: &Limit) -> String {

@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use reenact_tests::{
-    all_guests, bare_root, docker_filter, each_guest, guest, limits, need, program, script, Ending,
-    Place, Running, Subject,
+    all_guests, bare_root, docker_filter, each_guest, guest, limits, need, program, record_binary,
+    script, Ending, Place, Running, Subject,
 };
 
 const RECORD: &str = r#"#!/bin/bash
@@ -113,6 +113,23 @@ fn a_code_that_is_not_propagated_is_noticed() {
         RECORD,
         &changed(REPLAY, "exit \"$(cat \"$trace\")\"", "exit 0"),
     );
+}
+
+#[test]
+#[should_panic(expected = "the trace says that sites were rewritten")]
+fn a_way_that_was_not_taken_is_noticed() {
+    let record = record_binary();
+    let deaf = format!(
+        "#!/bin/bash\nexec {} \"${{@/--no-patch/--quiet}}\"\n",
+        record.display()
+    );
+    judged_by(program(&["true"]).unpatched().loud(), &deaf, REPLAY);
+}
+
+#[test]
+#[should_panic(expected = "0 stops, but 1 were due")]
+fn stops_that_did_not_happen_are_missed() {
+    program(&["true"]).stopped_at_least(1).is_faithful();
 }
 
 #[test]

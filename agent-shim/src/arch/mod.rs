@@ -331,6 +331,14 @@ pub static PREEMPT: crate::preempt::Shared = crate::preempt::Shared {
     words: [const { AtomicU64::new(0) }; crate::preempt::WORDS],
 };
 
+/// What the code that counts passes of loops uses.
+pub static LOOPS: crate::loops::Shared = crate::loops::Shared {
+    rax: AtomicU64::new(0),
+    rcx: AtomicU64::new(0),
+    limit: AtomicU64::new(u64::MAX),
+    passes: [const { AtomicU64::new(0) }; crate::loops::LOOPS_MAX],
+};
+
 /// What `reenact_patched_entry` keeps on the task's stack.
 #[repr(C)]
 pub struct PatchedFrame {

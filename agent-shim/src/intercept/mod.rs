@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cpuid;
 pub mod decode;
+pub mod moved;
 pub mod net;
 pub mod patch;
 pub mod trap;

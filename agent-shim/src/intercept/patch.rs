@@ -17,9 +17,9 @@ use reenact_abi::map::{PAGE, STUBS, STUBS_SIZE};
 use crate::arch::{self, PATCHED};
 use crate::guest_mem;
 use crate::intercept::clock;
-use crate::preempt;
 use crate::sys;
 use crate::task::{mm, session, Task, FRAMES_ROOM};
+use crate::{loops, preempt};
 
 /// A site is rewritten when it traps for this time: rewriting costs as much as a few traps.
 const WORTHWHILE: u32 = 4;
@@ -29,8 +29,9 @@ const STUB: u64 = 64;
 const TRAP: u64 = 33;
 const TAIL: u64 = 35;
 const LOGICAL: u64 = 56;
-/// The last page of each range is for code that looks for a stop (see preempt.rs).
-const STUBS_PER_RANGE: u64 = (STUBS_SIZE - PAGE) / STUB;
+/// The last two pages of each range are for code that counts passes of loops (see loops.rs) and code
+/// that looks for a stop (see preempt.rs).
+const STUBS_PER_RANGE: u64 = (STUBS_SIZE - 2 * PAGE) / STUB;
 
 const CODE_RANGES: usize = 192;
 const COUNTERS: usize = 256;
@@ -85,6 +86,7 @@ impl Code {
     pub fn gone(&mut self, start: u64, len: u64) {
         let end = start.saturating_add(len);
         self.leave(start, end);
+        loops::gone(start, end);
         clock::gone(start, end);
         for hidden in &mut self.hidden {
             if (start..end).contains(hidden) {
@@ -154,6 +156,12 @@ impl Code {
             }
         }
         None
+    }
+
+    /// Does a rewritten call lie there?
+    pub fn rewritten(&self, start: u64, end: u64) -> bool {
+        let near = |site: &(u64, u64)| site.0 < end + 8 && site.0 + 16 > start;
+        self.sites.iter().any(|site| site.1 != 0 && near(site))
     }
 
     fn remember(&mut self, rip: u64, stub: u64) -> bool {
@@ -251,7 +259,9 @@ pub fn trapped_stub(rip: u64) -> Option<u64> {
 pub fn resume_at(rip: u64) -> u64 {
     match mm().code.stub(rip) {
         Some(stub) => behind(stub),
-        None => preempt::resume_at(rip).unwrap_or(rip),
+        None => preempt::resume_at(rip)
+            .or_else(|| loops::resume_at(rip))
+            .unwrap_or(rip),
     }
 }
 
@@ -282,7 +292,7 @@ struct Window {
 
 fn rewrite(code: &mut Code, nr: u64, rip: u64) -> Option<()> {
     let call = rip - 2;
-    if !code.holds(call - 6, rip + 10) {
+    if !code.holds(call - 6, rip + 10) || loops::overlaps(call - 6, rip + 10) {
         return None;
     }
     let mut bytes = [0u8; 18];
@@ -449,6 +459,19 @@ pub fn comparing_code(page: u64, bytes: &[u8; PAGE as usize]) -> bool {
             && arch::copy(page, bytes.as_ptr() as u64, bytes.len()) == 0
             && sys::mprotect(page, PAGE, sys::PROT_READ | sys::PROT_EXEC).is_ok()
     }
+}
+
+/// Puts a stub of the shim's own into a page of a range of stubs, which is mapped when it is not yet.
+pub fn counting_code(page: u64, at: u64, bytes: &[u8]) -> bool {
+    let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_FIXED_NOREPLACE;
+    // SAFETY: NOREPLACE never touches an existing mapping, and only the shim has some there.
+    let _ = unsafe { sys::mmap(page, PAGE, PLAIN_CODE, flags, -1, 0) };
+    store_protected(at, bytes, PLAIN_CODE)
+}
+
+/// Writes plain code.
+pub fn store_code(at: u64, bytes: &[u8]) -> bool {
+    store_protected(at, bytes, PLAIN_CODE)
 }
 
 /// Writes code whose pages are to have that protection afterwards.

@@ -15,7 +15,7 @@ use crate::intercept::{clock, cpuid, net, patch};
 use crate::signals;
 use crate::sys::{self, SigAction};
 use crate::task::Task;
-use crate::{preempt, record, replay, warn};
+use crate::{loops, preempt, record, replay, warn};
 
 pub const SIGILL: u32 = 4;
 pub const SIGTRAP: u32 = 5;
@@ -153,10 +153,15 @@ extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut UContext
         return;
     }
     let task = Task::current();
+    if signal == SIGTRAP && info.code() == SI_KERNEL && loops::trapped(task, context) {
+        patch::running(Task::current());
+        return;
+    }
     if signal == SIGTRAP && stopped(task, info, context) {
         patch::running(Task::current());
         return;
     }
+    context.regs.rip = loops::logical(context.regs.rip);
     preempt::cancel(context);
     let faulted = signal == SIGSEGV && info.code() == SI_KERNEL
         || signal == SIGILL && patch::hidden_counter(context.regs.rip).is_some();
@@ -176,7 +181,7 @@ fn stopped(task: &mut Task, info: &SigInfo, context: &mut UContext) -> bool {
         matches!(info.code(), TRAP_BRKPT | TRAP_TRACE) && preempt::step(task, context)
     } else {
         matches!(info.code(), TRAP_BRKPT | TRAP_TRACE | SI_KERNEL)
-            && preempt::trapped(task, context)
+            && preempt::trapped(task, context, info.code() == TRAP_TRACE)
     }
 }
 

@@ -321,7 +321,13 @@ pub struct Group {
     pub wanted: AtomicU32,
     /// Recording: how long the others wait before they want it, in nanoseconds.
     pub slice_ns: AtomicU32,
-    pub reserved: u64,
+    /// Recording: tasks that wait for the turn only to go round in a loop have tickets, of which all
+    /// below `looping_head` are out of that queue. A futex.
+    pub looping_head: AtomicU32,
+    pub looping_tail: AtomicU32,
+    /// Recording: how often the turn was given up in a loop.
+    pub stops: AtomicU32,
+    pub reserved: u32,
 }
 
 /// A file content that is (or is about to be) in the trace.

@@ -48,6 +48,8 @@ pub enum Kind {
     Unrecorded = 15,
     /// The next call has already changed memory, although it is still to wait: outputs as parts.
     Stored = 16,
+    /// The task goes on after others ran: behind a stop, or behind an instruction that gave its turn up.
+    Resume = 17,
     /// Reserved kinds; readers skip what they do not know.
     Plan = 32,
     Step = 33,
@@ -81,6 +83,7 @@ impl Kind {
         Kind::Checksum,
         Kind::Unrecorded,
         Kind::Stored,
+        Kind::Resume,
         Kind::Plan,
         Kind::Step,
         Kind::FaultIntent,
@@ -116,6 +119,7 @@ impl Kind {
             Kind::Checksum => "checksum",
             Kind::Unrecorded => "unrecorded",
             Kind::Stored => "stored",
+            Kind::Resume => "resume",
             Kind::Plan => "plan",
             Kind::Step => "step",
             Kind::FaultIntent => "fault-intent",

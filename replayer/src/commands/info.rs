@@ -56,6 +56,10 @@ pub fn main(args: &Info) -> ExitCode {
         Ok(ends) => ends,
         Err(error) => return trace_error(&error),
     };
+    let content_bytes = match reader.content_share() {
+        Ok(bytes) => bytes,
+        Err(error) => return trace_error(&error),
+    };
     let mut processes: Vec<u32> = streams.iter().map(|info| info.stream.process).collect();
     processes.dedup();
     let ended = match &end {
@@ -82,6 +86,7 @@ pub fn main(args: &Info) -> ExitCode {
             "exit_code": end.as_ref().and_then(|end| end.exit_code), "signal": end.as_ref().and_then(|end| end.signal),
             "processes": processes.len(), "tasks": streams.len(),
             "events": streams.iter().map(|info| info.events).sum::<u64>(), "contents": contents,
+            "content_bytes": content_bytes,
             "net": meta.net, "chaos": meta.chaos, "complete": end.as_ref().is_some_and(|end| end.complete) && !reader.is_cut(),
             "missing": missing, "replayable_here": here.is_none(), "why_not": here,
         });
@@ -110,7 +115,7 @@ pub fn main(args: &Info) -> ExitCode {
             streams.iter().map(|info| info.events).sum::<u64>()
         );
         println!(
-            "file       {} bytes, {} frames, {contents} file contents",
+            "file       {} bytes, {} frames; {content_bytes} bytes of these are {contents} file contents",
             reader.file_size(),
             reader.frames().len()
         );

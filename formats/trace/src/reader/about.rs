@@ -112,6 +112,30 @@ impl Reader {
         mine.map(|(_, number)| *number).collect()
     }
 
+    /// How much of the file the bytes of contents take: executables, mapped files, long reads and writes. Frames are
+    /// compressed as wholes, so one that holds other things too is shared out by what each was before.
+    pub fn content_share(&mut self) -> Result<u64, TraceError> {
+        let mut share = 0;
+        for frame in self.frames_with(Holds::CONTENT) {
+            let loaded = self.load(frame)?;
+            let mut values = Values::new(&loaded.raw);
+            let mut plain = 0;
+            loop {
+                let start = values.offset();
+                let fields = values.next_fields();
+                let fields = fields.map_err(|damage| self.corrupt(frame, damage))?;
+                let Some(fields) = fields else { break };
+                if Holds::of(fields.kind()) == Holds::CONTENT {
+                    plain += (values.offset() - start) as u64;
+                }
+            }
+            let info = &self.index.frames[frame];
+            // Neither length of a frame is more than 32 bits.
+            share += u64::from(info.compressed_len) * plain / (loaded.raw.len() as u64).max(1);
+        }
+        Ok(share)
+    }
+
     /// Positions of the selected recording's frames that hold any of some types.
     pub(super) fn frames_with(&self, holds: Holds) -> Vec<usize> {
         let frames = self.index.frames.iter().enumerate();

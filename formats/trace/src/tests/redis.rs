@@ -91,6 +91,8 @@ fn an_event_of_a_busy_server_takes_few_bytes() {
     let per_event = bytes as f64 / events as f64;
     assert!(per_event < 9.0, "{per_event} bytes an event");
     assert!(try_all(&path).unwrap());
+    // All of it is events: such traffic has no content.
+    assert_eq!(Reader::open(&path).unwrap().content_share().unwrap(), 0);
     // Shown by `cargo test -- --nocapture`.
     eprintln!(
         "{events} events, {bytes} bytes, {per_event:.2} bytes/event, raw {:.2}, written in {:?}",
