@@ -9,6 +9,7 @@
 pub mod arena;
 pub mod event;
 pub mod map;
+pub mod names;
 pub mod syscalls;
 
 /// Environment entry that carries the launch parameters over `execve` into the shim. The shim
