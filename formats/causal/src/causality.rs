@@ -151,7 +151,12 @@ pub struct Causality {
 
 impl Causality {
     /// Builds the order from links, in any order.
-    pub fn new(mut links: Vec<Link>) -> Causality {
+    pub fn new(links: Vec<Link>) -> Causality {
+        Causality::keeping(links, KEEP_EVERY, KEEP_PER_CHAIN)
+    }
+
+    /// The same with clocks kept so many ends of links apart, and so many times the chains.
+    pub(crate) fn keeping(mut links: Vec<Link>, every: usize, per_chain: usize) -> Causality {
         links.retain(|link| link.from.place.chain != link.to.place.chain);
         links.sort_by_key(|link| (link.to.time_ns, link.to.event, link.from.event, link.kind));
         links.dedup();
@@ -177,7 +182,10 @@ impl Causality {
             dropped: 0,
         };
         causality.place_nodes();
-        causality.walk_clocks();
+        let every = every
+            .max(causality.chains.len().saturating_mul(per_chain))
+            .max(1);
+        causality.walk_clocks(every);
         causality
     }
 
@@ -188,6 +196,11 @@ impl Causality {
 
     pub fn links(&self) -> &[Link] {
         &self.links
+    }
+
+    /// The links without the order, to build another with more.
+    pub(crate) fn into_links(self) -> Vec<Link> {
+        self.links
     }
 
     fn chain(&self, chain: u32) -> Option<usize> {
@@ -251,12 +264,11 @@ impl Causality {
         self.nodes = nodes;
     }
 
-    fn walk_clocks(&mut self) {
+    fn walk_clocks(&mut self, every: usize) {
         let count = self.chains.len();
         let nothing: Clock = Arc::new(vec![0; count]);
         let mut clocks: Vec<Clock> = vec![nothing; count];
         let mut under_way: FxHashMap<u32, Carried> = FxHashMap::default();
-        let every = KEEP_EVERY.max(count * KEEP_PER_CHAIN);
         for (at, node) in self.nodes.iter().enumerate() {
             if at % every == 0 {
                 self.kept.push(Kept {

@@ -262,16 +262,19 @@ impl Builder {
         for key in alone {
             bytes_links(key, &self.directions[&key], &mut self.links);
         }
-        let mut causality = Causality::new(self.links.clone());
+        let mut causality = Causality::new(self.links);
         if !shared.is_empty() {
+            let mut more = Vec::new();
             for key in shared {
                 let Some(direction) = self.directions.get_mut(&key) else {
                     continue;
                 };
                 judge(direction, &causality);
-                bytes_links(key, direction, &mut self.links);
+                bytes_links(key, direction, &mut more);
             }
-            causality = Causality::new(self.links);
+            let mut links = causality.into_links();
+            links.append(&mut more);
+            causality = Causality::new(links);
         }
         Model {
             directions: self.directions,

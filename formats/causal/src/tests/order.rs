@@ -101,8 +101,9 @@ fn reached(run: &Run, start: (u32, u64)) -> BTreeSet<(u32, u64)> {
     seen
 }
 
-fn agrees(run: &Run) {
-    let causality = Causality::new(run.links.clone());
+/// `every`: how far apart clocks are kept, in ends of links.
+fn agrees(run: &Run, every: usize) {
+    let causality = Causality::keeping(run.links.clone(), every, 0);
     assert_eq!(causality.dropped(), 0);
     for (chain, times) in (0u32..).zip(&run.times) {
         for order in 1..=times.len() as u64 {
@@ -128,7 +129,10 @@ fn the_order_is_what_following_all_ways_finds() {
     for round in 0..60 {
         let chains = 2 + dice.below(5) as u32;
         let links = 1 + dice.below(12) as usize;
-        agrees(&run(&mut dice, chains, 40, links, round % 2 == 1));
+        let run = run(&mut dice, chains, 40, links, round % 2 == 1);
+        for every in [1, 2, 5, 1000] {
+            agrees(&run, every);
+        }
     }
 }
 

@@ -374,7 +374,7 @@ impl Tracker {
             Kind::Resume => {}
             Kind::Checksum | Kind::Stored | Kind::Plan | Kind::Step | Kind::FaultIntent => {}
             Kind::FaultEffect | Kind::Assertion | Kind::Checkpoint | Kind::Redaction => {}
-            Kind::Part | Kind::Again => {}
+            Kind::Part | Kind::Again | Kind::Resume => {}
         }
     }
 

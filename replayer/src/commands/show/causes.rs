@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reenact_causal::{ConnectionId, EventId, Link, LinkKind, Model, Side, Story};
 use reenact_trace::Reader;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::line::{Line, What};
 use super::output::Output;
@@ -17,7 +17,7 @@ pub enum Way {
     Effects,
 }
 
-/// Every line of the story, to be found by what it is about.
+/// The lines that tell of some links, to be found by what they are about.
 #[derive(Default)]
 struct Lines {
     all: Vec<Line>,
@@ -26,6 +26,49 @@ struct Lines {
     connects: FxHashMap<ConnectionId, usize>,
     /// By the offset of the message's last byte.
     messages: FxHashMap<(ConnectionId, Side), BTreeMap<u64, usize>>,
+    wanted: Wanted,
+}
+
+/// What links are about: all other lines are forgotten at once.
+#[derive(Default)]
+struct Wanted {
+    events: FxHashSet<EventId>,
+    connects: FxHashSet<ConnectionId>,
+    /// Ranges of bytes, by their ends.
+    ranges: FxHashMap<(ConnectionId, Side), BTreeMap<u64, u64>>,
+}
+
+impl Wanted {
+    fn of(links: &[Link]) -> Wanted {
+        let mut wanted = Wanted::default();
+        for link in links {
+            wanted.events.extend([link.from.event, link.to.event]);
+            match link.kind {
+                LinkKind::Bytes {
+                    connection,
+                    from,
+                    start,
+                    end,
+                } => {
+                    let ranges = wanted.ranges.entry((connection, from)).or_default();
+                    let known = ranges.entry(end).or_insert(start);
+                    *known = start.min(*known);
+                }
+                LinkKind::Connect(connection) => {
+                    wanted.connects.insert(connection);
+                }
+                LinkKind::Close(_) | LinkKind::Spawn | LinkKind::Wait | LinkKind::Signal => {}
+                LinkKind::Chain | LinkKind::Output => {}
+            }
+        }
+        wanted
+    }
+
+    fn bytes(&self, key: (ConnectionId, Side), span: (u64, u64)) -> bool {
+        let ranges = self.ranges.get(&key);
+        let behind = ranges.and_then(|ranges| ranges.range(span.0.saturating_add(1)..).next());
+        behind.is_some_and(|(_, start)| *start < span.1)
+    }
 }
 
 impl Lines {
@@ -33,11 +76,16 @@ impl Lines {
         let at = self.all.len();
         match &line.what {
             What::Note { kind, .. } => {
-                self.notes.entry(line.event).or_default().push(at);
                 let connection = line.more.get("connection").and_then(|n| n.as_u64());
                 let connection = connection.and_then(|number| u32::try_from(number).ok());
-                if let Some(number) = connection.filter(|_| *kind == "connect") {
-                    self.connects.insert(ConnectionId(number), at);
+                let connection = connection.map(ConnectionId).filter(|_| *kind == "connect");
+                let connects = connection.filter(|id| self.wanted.connects.contains(id));
+                if connects.is_none() && !self.wanted.events.contains(&line.event) {
+                    return;
+                }
+                self.notes.entry(line.event).or_default().push(at);
+                if let Some(connection) = connects {
+                    self.connects.insert(connection, at);
                 }
             }
             What::Message {
@@ -46,8 +94,11 @@ impl Lines {
                 span,
                 ..
             } => {
-                let of = self.messages.entry((*connection, *from)).or_default();
-                of.insert(span.1, at);
+                let key = (*connection, *from);
+                if !self.wanted.bytes(key, *span) {
+                    return;
+                }
+                self.messages.entry(key).or_default().insert(span.1, at);
             }
         }
         self.all.push(line);
@@ -100,29 +151,36 @@ pub fn show(
         let what = format!("there is no event {event} in this trace");
         return Err(ShowError::Usage(what));
     };
-    let mut narrator = narrator(args)?;
-    let mut lines = Lines::default();
-    let mut fresh = Vec::new();
     let mut story = Story::new(reader);
-    let model = Model::read(reader, &mut story, &mut |story, moment| {
-        narrator.take(story, moment, &mut fresh);
-        fresh.drain(..).for_each(|line| lines.add(line));
-    })?;
-    narrator.finish(&mut fresh);
-    fresh.drain(..).for_each(|line| lines.add(line));
-    let mut wanted = args.limit;
+    let model = Model::read(reader, &mut story, &mut |_, _| {})?;
+    drop(story);
+    let causality = model.causality();
+    // Several links may be one message, and some are none: more of them may be needed than lines.
+    let mut wanted = args.limit.saturating_mul(8).max(256);
     loop {
-        let causality = model.causality();
         let links = match way {
             Way::Causes => causality.causes_of(place, wanted),
             Way::Effects => causality.effects_of(place, wanted),
         };
+        // The story is told once more, for the lines of these links alone.
+        let mut narrator = narrator(args)?;
+        let mut story = Story::new(reader);
+        let mut lines = Lines {
+            wanted: Wanted::of(&links),
+            ..Lines::default()
+        };
+        let mut fresh = Vec::new();
+        while let Some(moment) = story.next(reader)? {
+            narrator.take(&story, &moment, &mut fresh);
+            fresh.drain(..).for_each(|line| lines.add(line));
+        }
+        narrator.finish(&mut fresh);
+        fresh.drain(..).for_each(|line| lines.add(line));
         let mut seen = BTreeSet::new();
         let told = links.iter().flat_map(|link| lines.of(link));
         let told: Vec<usize> = told.filter(|at| seen.insert(*at)).collect();
-        // Several links may be one message, and some are none: more of them may be needed.
         if told.len() < args.limit && links.len() == wanted && wanted < 1 << 24 {
-            wanted = wanted.saturating_mul(4).max(64);
+            wanted = wanted.saturating_mul(16);
             continue;
         }
         let mut left = args.limit;
