@@ -62,7 +62,11 @@ fn diff(a: &Recording, b: &Recording, options: &[&str]) -> (Value, i32) {
 /// The first cause of a pair of runs that differ.
 fn first_cause(a: &Recording, b: &Recording) -> Value {
     let (told, code) = diff(a, b, &[]);
-    assert_eq!((told["verdict"].as_str(), code), (Some("different"), 1), "{told:#}");
+    assert_eq!(
+        (told["verdict"].as_str(), code),
+        (Some("different"), 1),
+        "{told:#}"
+    );
     let scores: Vec<f64> = told["causes"]
         .as_array()
         .expect("causes")
@@ -97,9 +101,16 @@ fn two_runs_that_pass_are_the_same_but_for_noise() {
         "{told:#}"
     );
     assert!(told["noise"]["uuid"].as_u64() > Some(0), "{told:#}");
-    assert_eq!(told["unused_rules"][0], "rule 1 (protocol env, field PLANT)");
+    assert_eq!(
+        told["unused_rules"][0],
+        "rule 1 (protocol env, field PLANT)"
+    );
     let (told, code) = diff(&a, &a, &[]);
-    assert_eq!((told["verdict"].as_str(), code), (Some("same"), 0), "{told:#}");
+    assert_eq!(
+        (told["verdict"].as_str(), code),
+        (Some("same"), 0),
+        "{told:#}"
+    );
 }
 
 #[test]
@@ -195,7 +206,11 @@ fn traces_that_are_damaged_or_missing_are_trouble_and_no_verdict() {
         let name = path.display().to_string();
         let compared = recording.replay_with(&["diff", &name], recording.trace());
         let code = compared.code();
-        assert!(matches!(code, Some(0..=2)), "{at}: {code:?} {}", compared.error_text());
+        assert!(
+            matches!(code, Some(0..=2)),
+            "{at}: {code:?} {}",
+            compared.error_text()
+        );
         // What was cut short is not the whole run, and says so.
         if code != Some(2) {
             assert!(!compared.error_text().contains("panicked"));

@@ -371,7 +371,6 @@ impl Tracker {
             }
             // What follows an exit call is its checksum.
             Kind::Exit | Kind::Map | Kind::Tsc | Kind::Cpuid | Kind::Merge | Kind::Preempt => {}
-            Kind::Resume => {}
             Kind::Checksum | Kind::Stored | Kind::Plan | Kind::Step | Kind::FaultIntent => {}
             Kind::FaultEffect | Kind::Assertion | Kind::Checkpoint | Kind::Redaction => {}
             Kind::Part | Kind::Again | Kind::Resume => {}

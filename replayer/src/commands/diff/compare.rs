@@ -288,7 +288,10 @@ fn endings(of: [&Process; 2], found: &mut Found) {
             Ended::Signal(signal) => format!("killed by {}", signal_name(signal)),
             Ended::Unknown => "still runs when the recording ends".to_owned(),
         };
-        let sight = process.end.as_ref().map_or(&process.start, |(_, sight)| sight);
+        let sight = process
+            .end
+            .as_ref()
+            .map_or(&process.start, |(_, sight)| sight);
         shown(sight, text)
     };
     let what = format!("{} ends in another way.", a.name);
@@ -305,9 +308,8 @@ fn suspects(of: [&Process; 2], found: &mut Found) {
     let random = a.inputs.random.iter().zip(&b.inputs.random);
     if let Some((one, other)) = random.clone().find(|(one, other)| one.1 != other.1) {
         let what = format!("{} read other random bytes before.", a.name);
-        let side = |process: &Process, point| {
-            shown(&sight_of(process, point), "reads random bytes")
-        };
+        let side =
+            |process: &Process, point| shown(&sight_of(process, point), "reads random bytes");
         suspect(Kind::Randomness, what, side(a, one.0), side(b, other.0));
     }
     if let (Some(one), Some(other)) = (a.inputs.clock, b.inputs.clock) {

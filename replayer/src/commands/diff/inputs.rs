@@ -102,7 +102,10 @@ impl Walk {
         let inputs = self.processes.entry(process).or_default();
         let next = inputs.threads.len() as u32;
         let thread = *inputs.threads.entry(id.stream.task).or_insert(next);
-        let changes = inputs.switches.last().is_none_or(|(last, _)| *last != thread);
+        let changes = inputs
+            .switches
+            .last()
+            .is_none_or(|(last, _)| *last != thread);
         if changes && inputs.switches.len() < SWITCHES_MAX {
             inputs.switches.push((thread, point));
         }

@@ -13,6 +13,8 @@ use super::run::{Run, Sight};
 /// Roots that are looked for, and differences that are asked about; later ones are taken to follow.
 const ROOTS_MAX: usize = 64;
 const JUDGED_MAX: usize = 20_000;
+/// Differences, the earliest ones, of which each is asked about each other.
+const CLOSELY_MAX: usize = 400;
 /// What is left of a score where something before it differs.
 const FOLLOWS: f64 = 0.35;
 /// And where it does not lead to anything that people see failing.
@@ -45,11 +47,17 @@ type Before<'a> = dyn Fn(&Difference, &Difference) -> bool + 'a;
 pub fn judge(runs: [&Run; 2], found: Found) -> Judgement {
     let starts = runs.map(|run| run.start_ns);
     let before = |one: &Difference, other: &Difference| {
-        (0..2).any(|run| match (&one.places[run], &other.places[run]) {
-            (Some(one), Some(other)) => {
-                runs[run].happens_before(one.point.place, other.point.place)
+        // Where a run does not have one of them, it would have been somewhere behind its place: that
+        // is asked only if no run has both.
+        let has_both = |run: &usize| one.sides[*run].is_some() && other.sides[*run].is_some();
+        let any = (0..2).any(|run| has_both(&run));
+        (0..2).filter(|run| !any || has_both(run)).any(|run| {
+            match (&one.places[run], &other.places[run]) {
+                (Some(one), Some(other)) => {
+                    runs[run].happens_before(one.point.place, other.point.place)
+                }
+                (_, _) => false,
             }
-            (_, _) => false,
         })
     };
     rank(found, starts, &before)
@@ -62,31 +70,33 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
     } = found;
     let time = |difference: &Difference| {
         let since = |run: usize| {
-            let time_ns = difference.places[run].as_ref()?.point.time_ns;
+            let time_ns = difference.sides[run].as_ref()?.sight.point.time_ns;
             Some(time_ns.saturating_sub(starts[run]))
         };
-        [0, 1].into_iter().filter_map(since).min().unwrap_or(u64::MAX)
+        [0, 1]
+            .into_iter()
+            .filter_map(since)
+            .min()
+            .unwrap_or(u64::MAX)
     };
     differences.sort_by_key(|difference| (time(difference), difference.kind));
     suspects.sort_by_key(|difference| (time(difference), difference.kind));
+    // The clocks of the two runs are not one, so time alone does not tell what comes first.
+    let close = differences.len().min(CLOSELY_MAX);
+    let follows = |root: usize, at: usize| {
+        let (root, other) = (&differences[root], &differences[at]);
+        before(root, other) && !before(other, root)
+    };
     let mut roots: Vec<usize> = Vec::new();
     let mut is_root = vec![false; differences.len()];
     for at in 0..differences.len().min(JUDGED_MAX) {
-        let follows = |root: &usize| before(&differences[*root], &differences[at]);
-        if roots.len() < ROOTS_MAX && !roots.iter().any(follows) {
+        let of_roots = at >= close && roots.iter().any(|root| follows(*root, at));
+        let of_any = at < close && (0..close).any(|root| root != at && follows(root, at));
+        if roots.len() < ROOTS_MAX && !of_roots && !of_any {
             roots.push(at);
             is_root[at] = true;
         }
     }
-    // Clocks of the two runs are not one: what was seen later may still be a cause.
-    roots.retain(|at| {
-        let follows = |root: usize| root != *at && before(&differences[root], &differences[*at]);
-        let root = !(0..*at).chain(at + 1..differences.len().min(ROOTS_MAX)).any(|other| {
-            is_root[other] && follows(other) && !before(&differences[*at], &differences[other])
-        });
-        is_root[*at] = root;
-        root
-    });
     let symptoms: Vec<usize> = (0..differences.len())
         .filter(|at| differences[*at].kind.is_symptom())
         .take(ROOTS_MAX)
@@ -94,7 +104,9 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
     let leads = |difference: &Difference| {
         symptoms.is_empty()
             || difference.kind.is_symptom()
-            || symptoms.iter().any(|at| before(difference, &differences[*at]))
+            || symptoms
+                .iter()
+                .any(|at| before(difference, &differences[*at]))
     };
     let mut judgement = Judgement::default();
     let mut used = vec![false; suspects.len()];
@@ -102,14 +114,21 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
         if root.kind.is_given() {
             continue;
         }
-        for kind in [Kind::Overtaken, Kind::Threads, Kind::Randomness, Kind::Clock] {
+        for kind in [
+            Kind::Overtaken,
+            Kind::Threads,
+            Kind::Randomness,
+            Kind::Clock,
+        ] {
             // The last overtaking before the difference is the likeliest.
             let mut near = suspects.iter().enumerate().rev().filter(|(_, suspect)| {
                 suspect.kind == kind && same_process(suspect, root) && before(suspect, root)
             });
             if let Some((at, suspect)) = near.next() {
                 if !std::mem::replace(&mut used[at], true) {
-                    judgement.causes.push(suspected(suspect, root, leads(suspect)));
+                    judgement
+                        .causes
+                        .push(suspected(suspect, root, leads(suspect)));
                 }
             }
         }
@@ -170,7 +189,9 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
 
 fn suspected(suspect: &Difference, root: &Difference, leads: bool) -> Cause {
     let reason = match suspect.kind {
-        Kind::Overtaken => "the same messages, in another order, and then the receiver goes on differently",
+        Kind::Overtaken => {
+            "the same messages, in another order, and then the receiver goes on differently"
+        }
         Kind::Threads => "the process differs after it, and its threads share memory",
         Kind::Randomness => "the process differs after it, though it was told the same",
         Kind::Clock => "the process differs after it, and knows what time it was",
@@ -182,8 +203,10 @@ fn suspected(suspect: &Difference, root: &Difference, leads: bool) -> Cause {
     if !leads {
         score *= HARMLESS;
     }
-    let place = root.places.iter().flatten().next();
-    let at = place.map_or(String::new(), |sight| format!(" (at {})", sight.event));
+    let shown = root.sides.iter().flatten().next();
+    let at = shown.map_or(String::new(), |shown| {
+        format!(" (at {})", shown.sight.event)
+    });
     Cause {
         difference: suspect.clone(),
         score,
@@ -224,7 +247,11 @@ mod tests {
     }
 
     /// Ranks; `links` are pairs of differences of which the first is before the second.
-    fn ranked(differences: Vec<Difference>, suspects: Vec<Difference>, links: &[(&str, &str)]) -> Judgement {
+    fn ranked(
+        differences: Vec<Difference>,
+        suspects: Vec<Difference>,
+        links: &[(&str, &str)],
+    ) -> Judgement {
         let before = |one: &Difference, other: &Difference| {
             links.contains(&(one.what.as_str(), other.what.as_str()))
         };
@@ -315,7 +342,9 @@ mod tests {
             Kind::Randomness,
             Kind::Clock,
         ];
-        assert!(kinds.windows(2).all(|pair| pair[0].weight() > pair[1].weight()));
+        assert!(kinds
+            .windows(2)
+            .all(|pair| pair[0].weight() > pair[1].weight()));
         // A given root is above any message that follows from it.
         assert!(Kind::Missing.weight() * FOLLOWS < Kind::Output.weight());
     }

@@ -170,7 +170,9 @@ impl Noise {
         patterns.extend([
             (
                 Builtin::TemporaryPath,
-                pattern(r"/(?:var/)?tmp/(?:\.?tmp[.\w-]+|[\w.-]*[.-][A-Za-z0-9_]{6,}|[\w.-]*\d[\w.-]*)"),
+                pattern(
+                    r"/(?:var/)?tmp/(?:\.?tmp[.\w-]+|[\w.-]*[.-][A-Za-z0-9_]{6,}|[\w.-]*\d[\w.-]*)",
+                ),
             ),
             (Builtin::Address, pattern(r"\b0x[0-9a-f]{6,16}\b")),
             (
@@ -448,8 +450,16 @@ mod tests {
     #[test]
     fn what_means_something_is_not() {
         for value in [
-            "17", "total 1200", "43211", "defaced", "feedfacefeed", "GET /orders/7", "v1.2.3",
-            "/tmp/config/file", "status 500", "10.0.0.1",
+            "17",
+            "total 1200",
+            "43211",
+            "defaced",
+            "feedfacefeed",
+            "GET /orders/7",
+            "v1.2.3",
+            "/tmp/config/file",
+            "status 500",
+            "10.0.0.1",
         ] {
             assert_eq!(masked(value), value);
         }
@@ -486,7 +496,12 @@ mod tests {
 
     #[test]
     fn bad_rules_are_told() {
-        for bad in ["x", "[[ignore]]", "[[ignore]]\nfeild = 'x'", "[[ignore]]\ntext = '('"] {
+        for bad in [
+            "x",
+            "[[ignore]]",
+            "[[ignore]]\nfeild = 'x'",
+            "[[ignore]]\ntext = '('",
+        ] {
             assert!(noise().add(bad, "rules").is_err(), "{bad}");
         }
     }

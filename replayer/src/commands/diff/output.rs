@@ -62,7 +62,9 @@ impl Outcome<'_> {
             let _ = writeln!(out, "  and {} more: --limit", causes.len() - limit);
         }
         if !counted.is_empty() {
-            let list = counted.iter().map(|(name, count)| format!("{count} {name}"));
+            let list = counted
+                .iter()
+                .map(|(name, count)| format!("{count} {name}"));
             let list: Vec<String> = list.collect();
             let _ = writeln!(out, "\nnoise: {}", list.join(", "));
         }
@@ -130,7 +132,13 @@ impl Outcome<'_> {
             .into_iter()
             .map(|(name, count)| (name, json!(count)))
             .collect();
-        let causes: Vec<Value> = self.judgement.causes.iter().take(limit).map(cause).collect();
+        let causes: Vec<Value> = self
+            .judgement
+            .causes
+            .iter()
+            .take(limit)
+            .map(cause)
+            .collect();
         let object = json!({
             "verdict": self.verdict(),
             "differences": self.count,

@@ -108,7 +108,8 @@ pub fn align(runs: [&Run; 2], noise: &mut Noise) -> Pairs {
         }
         let twins = [0, 1].map(|run| {
             let of = found.iter().map(|(a, b)| [*a, *b][run]);
-            of.map(|at| Round::Kind.key(&keys[run][at])).collect::<BTreeSet<_>>()
+            of.map(|at| Round::Kind.key(&keys[run][at]))
+                .collect::<BTreeSet<_>>()
         });
         for (a, b) in &found {
             let (a, b) = (lists[0][*a], lists[1][*b]);

@@ -18,6 +18,8 @@ use crate::commands::show::words;
 const BYTES_MAX: usize = 4 << 20;
 /// And of all directions together.
 const ALL_BYTES_MAX: usize = 512 << 20;
+/// Characters that are shown of what a message carries.
+const CONTENT_MAX: usize = 60;
 /// Bytes of a line.
 const LINE_MAX: usize = 8192;
 
@@ -388,6 +390,15 @@ fn item(line: Line) -> Option<(u64, u64, Item)> {
     else {
         return None;
     };
+    let body = line.body.unwrap_or(Node::Null);
+    // What a message carries tells it from others of its kind.
+    let text = match body.get("content") {
+        None | Some(Node::Null) => text,
+        Some(content) => format!(
+            "{text} {}",
+            words::shortened(&content.to_string(), CONTENT_MAX)
+        ),
+    };
     let item = Item {
         sight: Sight {
             point: Point {
@@ -401,7 +412,7 @@ fn item(line: Line) -> Option<(u64, u64, Item)> {
         received: None,
         protocol,
         text,
-        body: line.body.unwrap_or(Node::Null),
+        body,
     };
     Some((span.0, span.1, item))
 }
@@ -426,7 +437,11 @@ fn cut(pieces: &Pieces, channel: &'static str, messages: bool) -> Vec<(u64, u64,
     if messages {
         for piece in order {
             let end = piece.start.saturating_add(1);
-            items.push((piece.start, end, item(&piece.bytes.known, None, &piece.sight)));
+            items.push((
+                piece.start,
+                end,
+                item(&piece.bytes.known, None, &piece.sight),
+            ));
         }
         return items;
     }
@@ -470,7 +485,11 @@ fn cut(pieces: &Pieces, channel: &'static str, messages: bool) -> Vec<(u64, u64,
             digest: Some(rest.finalize().into()),
         };
         let text = format!("{} bytes more", blob.len);
-        items.push((start, known, item(text.as_bytes(), Some(Node::Bytes(blob)), sight)));
+        items.push((
+            start,
+            known,
+            item(text.as_bytes(), Some(Node::Bytes(blob)), sight),
+        ));
     }
     items
 }

@@ -39,11 +39,19 @@ pub fn align(a: &[u64], b: &[u64], alike: impl Fn(usize, usize) -> bool) -> Vec<
     let (mut at_a, mut at_b) = (0, 0);
     for hunk in diff.hunks() {
         let (before, after) = (hunk.before.start as usize, hunk.after.start as usize);
-        steps.extend((at_a..before).zip(at_b..after).map(|(a, b)| Step::Both(a, b)));
+        steps.extend(
+            (at_a..before)
+                .zip(at_b..after)
+                .map(|(a, b)| Step::Both(a, b)),
+        );
         (at_a, at_b) = (hunk.before.end as usize, hunk.after.end as usize);
         pair(before..at_a, after..at_b, &alike, &mut steps);
     }
-    steps.extend((at_a..known).zip(at_b..other).map(|(a, b)| Step::Both(a, b)));
+    steps.extend(
+        (at_a..known)
+            .zip(at_b..other)
+            .map(|(a, b)| Step::Both(a, b)),
+    );
     pair(known..a.len(), other..b.len(), &alike, &mut steps);
     steps
 }
@@ -154,7 +162,13 @@ mod tests {
             [Both(0, 0), OnlyA(1), OnlyB(1), Both(2, 2)]
         );
         let doubled = align(&[1, 2, 3], &[1, 2, 2, 3], any);
-        assert_eq!(doubled.iter().filter(|step| matches!(step, OnlyB(_))).count(), 1);
+        assert_eq!(
+            doubled
+                .iter()
+                .filter(|step| matches!(step, OnlyB(_)))
+                .count(),
+            1
+        );
     }
 
     #[test]

@@ -114,9 +114,8 @@ impl<'a> Comparing<'a> {
             if talk.lanes.iter().all(Vec::is_empty) {
                 continue;
             }
-            let repeated = |end: &Option<u32>| {
-                end.is_some_and(|process| self.pairs.is_repeated(run, process))
-            };
+            let repeated =
+                |end: &Option<u32>| end.is_some_and(|process| self.pairs.is_repeated(run, process));
             if talk.ends.iter().any(repeated) {
                 continue;
             }
@@ -247,7 +246,11 @@ impl<'a> Comparing<'a> {
         };
         let who = self.route(0, of[0], side, items[0]);
         let kind = kind_of(of[0].talk, Kind::Payload);
-        let verb = if compared.different > 1 { "differ" } else { "differs" };
+        let verb = if compared.different > 1 {
+            "differ"
+        } else {
+            "differs"
+        };
         let what = format!("{which} of a {} message {who} {verb}.", items[0].protocol);
         let mut difference = Difference::new(kind, what).at(
             shown(&items[0].sight, self.told(0, of[0], side, items[0])),
@@ -296,7 +299,11 @@ impl<'a> Comparing<'a> {
     /// Where the other run's sender began, if there is one.
     fn start_of(&self, other: usize, run: usize, item: &Item) -> Option<Sight> {
         let sender = item.sight.point.event.stream.process;
-        let twin = self.pairs.both.iter().find(|(a, b)| [*a, *b][run] == sender)?;
+        let twin = self
+            .pairs
+            .both
+            .iter()
+            .find(|(a, b)| [*a, *b][run] == sender)?;
         let process = self.runs[other].processes.get(&[twin.0, twin.1][other])?;
         Some(process.start.clone())
     }
