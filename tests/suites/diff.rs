@@ -142,14 +142,20 @@ fn a_request_that_was_tried_again() {
 
 #[test]
 fn a_message_that_overtook_another() {
-    let cause = planted("overtake");
-    says(&cause, "overtaken", &["POST /order"]);
-    // Where it happened can be looked at.
-    let recording = Run::planted("overtake").record();
-    let event = cause["b"]["event"].as_str().expect("an event");
-    assert!(event.starts_with('p') && event.contains(':'), "{event}");
-    let shown = recording.replay_with(&["show", "--causes-of", "p1:5"], recording.trace());
-    assert_eq!(shown.code(), Some(0), "{}", shown.error_text());
+    let (a, b) = (Run::planted("").record(), Run::planted("overtake").record());
+    let cause = first_cause(&a, &b);
+    says(&cause, "overtaken", &["POST /order", "figs", "kiwis"]);
+    // Where it happened can be looked at: what came first there is what led to it.
+    for (recording, side, first) in [(&a, "a", "figs"), (&b, "b", "kiwis")] {
+        let event = cause[side]["event"].as_str().expect("an event");
+        let text = cause[side]["text"].as_str().expect("a text");
+        let words = ["figs", "kiwis"].map(|item| text.find(item).expect("both messages"));
+        assert_eq!(words[0] < words[1], first == "figs", "{text}");
+        let options = ["show", "--json", "-n", "1", "--causes-of", event];
+        let shown = recording.replay_with(&options, recording.trace());
+        assert_eq!(shown.code(), Some(0), "{}", shown.error_text());
+        assert!(shown.text().contains(first), "{}", shown.text());
+    }
 }
 
 #[test]

@@ -14,6 +14,10 @@ use super::sequence;
 use super::tree::Comparer;
 use crate::commands::show::words::{shortened, signal_name};
 
+/// How far from its place a message is looked for that changed places with another, and how many
+/// such pairs are looked for in one process.
+const CROSSED_WITHIN: usize = 1024;
+const OVERTAKEN_MAX: usize = 1024;
 /// Characters of texts in sentences.
 const TEXT_MAX: usize = 160;
 
@@ -358,13 +362,15 @@ pub fn overtaken(arrivals: &BTreeMap<(u32, u32), Vec<Arrival>>, found: &mut Foun
             rank_b[*at] = rank;
         }
         let ranks: Vec<usize> = of_a.iter().map(|at| rank_b[*at]).collect();
-        for moved in sequence::moved(&ranks) {
+        for moved in sequence::moved(&ranks).into_iter().take(OVERTAKEN_MAX) {
             // The nearest one of another connection that it changed places with.
             let crossed = |other: &usize| {
                 let inverted = (*other < moved) != (ranks[*other] < ranks[moved]);
                 inverted && all[of_a[*other]].lane != all[of_a[moved]].lane
             };
-            let Some(other) = (0..all.len())
+            let from = moved.saturating_sub(CROSSED_WITHIN);
+            let to = all.len().min(moved.saturating_add(CROSSED_WITHIN));
+            let Some(other) = (from..to)
                 .filter(crossed)
                 .min_by_key(|other| other.abs_diff(moved))
             else {

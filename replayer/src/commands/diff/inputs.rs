@@ -167,6 +167,8 @@ impl Walk {
             Flow::Spawn(_) => {
                 let child = (header.ticket >> 32) as u32;
                 if child != process && child != 0 {
+                    let env = inputs.env.clone();
+                    self.processes.entry(child).or_default().env = env;
                     if let Some(table) = self.tables.get(&process).cloned() {
                         self.tables.insert(child, table);
                     }

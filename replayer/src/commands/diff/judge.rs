@@ -10,9 +10,9 @@ use super::compare::Found;
 use super::difference::{Difference, Kind};
 use super::run::{Run, Sight};
 
-/// Roots that are looked for, and differences that are asked about; later ones are taken to follow.
+/// Roots and symptoms that are looked for, and differences that are judged; later ones are only counted.
 const ROOTS_MAX: usize = 64;
-const JUDGED_MAX: usize = 20_000;
+const JUDGED_MAX: usize = 4096;
 /// Differences, the earliest ones, of which each is asked about each other.
 const CLOSELY_MAX: usize = 400;
 /// What is left of a score where something before it differs.
@@ -80,6 +80,7 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
             .unwrap_or(u64::MAX)
     };
     differences.sort_by_key(|difference| (time(difference), difference.kind));
+    differences.truncate(JUDGED_MAX);
     suspects.sort_by_key(|difference| (time(difference), difference.kind));
     // The clocks of the two runs are not one, so time alone does not tell what comes first.
     let close = differences.len().min(CLOSELY_MAX);
@@ -88,14 +89,15 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
         before(root, other) && !before(other, root)
     };
     let mut roots: Vec<usize> = Vec::new();
-    let mut is_root = vec![false; differences.len()];
-    for at in 0..differences.len().min(JUDGED_MAX) {
+    let mut is_root = Vec::with_capacity(differences.len());
+    for at in 0..differences.len() {
         let of_roots = at >= close && roots.iter().any(|root| follows(*root, at));
         let of_any = at < close && (0..close).any(|root| root != at && follows(root, at));
-        if roots.len() < ROOTS_MAX && !of_roots && !of_any {
+        let root = roots.len() < ROOTS_MAX && !of_roots && !of_any;
+        if root {
             roots.push(at);
-            is_root[at] = true;
         }
+        is_root.push(root);
     }
     let symptoms: Vec<usize> = (0..differences.len())
         .filter(|at| differences[*at].kind.is_symptom())

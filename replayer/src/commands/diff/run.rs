@@ -466,7 +466,7 @@ fn cut(pieces: &Pieces, channel: &'static str, messages: bool) -> Vec<(u64, u64,
         for byte in bytes {
             let (start, sight) = *begun.get_or_insert((at, &piece.sight));
             line.push(*byte);
-            at += 1;
+            at = at.saturating_add(1);
             if *byte == b'\n' || line.len() == LINE_MAX {
                 items.push((start, at, item(&line, None, sight)));
                 line.clear();
