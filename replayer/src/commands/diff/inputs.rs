@@ -67,6 +67,7 @@ type Table = BTreeMap<u32, (u32, usize)>;
 
 #[derive(Default)]
 struct Walk {
+    parents: BTreeMap<u32, u32>,
     processes: BTreeMap<u32, Inputs>,
     tables: BTreeMap<u32, Arc<Table>>,
     heads: usize,
@@ -74,9 +75,15 @@ struct Walk {
     contents: BTreeMap<u64, [u8; 32]>,
 }
 
-/// Walks the recording's events.
-pub fn read(reader: &mut Reader) -> Result<BTreeMap<u32, Inputs>, TraceError> {
-    let mut walk = Walk::default();
+/// Walks the recording's events. `parents`: who made each process.
+pub fn read(
+    reader: &mut Reader,
+    parents: BTreeMap<u32, u32>,
+) -> Result<BTreeMap<u32, Inputs>, TraceError> {
+    let mut walk = Walk {
+        parents,
+        ..Walk::default()
+    };
     let mut merge = Merge::new(reader);
     while let Some(next) = merge.next(reader)? {
         if let Next::Event { id, time_ns, event } = next {
@@ -99,6 +106,9 @@ impl Walk {
             since: None,
         };
         let process = id.stream.process;
+        if !self.processes.contains_key(&process) {
+            self.inherit(process);
+        }
         let inputs = self.processes.entry(process).or_default();
         let next = inputs.threads.len() as u32;
         let thread = *inputs.threads.entry(id.stream.task).or_insert(next);
@@ -116,6 +126,20 @@ impl Walk {
             // Nothing else brings anything in that is not told by other facts.
             Some(_) | None => {}
         }
+    }
+
+    /// A process starts with what its parent has. The call that makes it may return after the child's
+    /// first events, so the child's first event is when this is looked at.
+    fn inherit(&mut self, process: u32) {
+        let parent = self.parents.get(&process).copied();
+        let mut inputs = Inputs::default();
+        if let Some(known) = parent.and_then(|parent| self.processes.get(&parent)) {
+            inputs.env.clone_from(&known.env);
+        }
+        if let Some(table) = parent.and_then(|parent| self.tables.get(&parent)).cloned() {
+            self.tables.insert(process, table);
+        }
+        self.processes.insert(process, inputs);
     }
 
     fn call(&mut self, reader: &mut Reader, process: u32, point: Point, event: &Event) {
@@ -164,16 +188,6 @@ impl Walk {
             Flow::Fcntl if matches!(header.args[1], F_DUPFD | F_DUPFD_CLOEXEC) => {
                 self.duplicate(process, fd(0), success);
             }
-            Flow::Spawn(_) => {
-                let child = (header.ticket >> 32) as u32;
-                if child != process && child != 0 {
-                    let env = inputs.env.clone();
-                    self.processes.entry(child).or_default().env = env;
-                    if let Some(table) = self.tables.get(&process).cloned() {
-                        self.tables.insert(child, table);
-                    }
-                }
-            }
             // What makes other descriptors takes the places of closed files.
             Flow::Socket | Flow::Accept(_) | Flow::MakePlain | Flow::Make(..) => {
                 if let Some(fd) = success {
@@ -181,7 +195,11 @@ impl Walk {
                 }
             }
             Flow::Receive(_) | Flow::ReceiveMessage | Flow::ReceiveMessages | Flow::Send(_) => {}
-            Flow::SendMessages | Flow::Move(..) | Flow::Tee | Flow::MakeNode(..) => {}
+            Flow::SendMessages
+            | Flow::Spawn(_)
+            | Flow::Move(..)
+            | Flow::Tee
+            | Flow::MakeNode(..) => {}
             Flow::Socketpair | Flow::Pipe(_) | Flow::Connect | Flow::Bind | Flow::Listen => {}
             Flow::Shutdown | Flow::PeerName | Flow::SocketOption | Flow::CloseRange => {}
             Flow::Fcntl | Flow::Ioctl | Flow::Fetch | Flow::Exec | Flow::ExitTask => {}

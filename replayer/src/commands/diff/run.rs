@@ -96,7 +96,9 @@ impl Run {
             gatherer.take(story, moment);
         })?;
         gatherer.finish();
-        let inputs = inputs::read(&mut reader)?;
+        let parents = story.processes().iter();
+        let parents = parents.filter_map(|(number, process)| Some((*number, process.parent?)));
+        let inputs = inputs::read(&mut reader, parents.collect())?;
         Ok(gatherer.run(&reader, &story, model, inputs))
     }
 
