@@ -53,10 +53,18 @@ pub fn main(args: &Run) -> ExitCode {
         Ok(reader) => reader,
         Err(error) => return trace_error(&error),
     };
-    if let Err(error) = reader.verify(&mut |_, _| {}) {
-        return trace_error(&error);
+    // Nothing runs before every byte is known to be what was written.
+    let (verified, built) = std::thread::scope(|scope| {
+        let verified = scope.spawn(|| Reader::open(path)?.verify(&mut |_, _| {}));
+        let built = layout::build(&mut reader, choose_net());
+        (verified.join(), built)
+    });
+    match verified {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return trace_error(&error),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
-    let layout = match layout::build(&mut reader, choose_net()) {
+    let layout = match built {
         Ok(layout) => layout,
         Err(LayoutError::Trace(error)) => return trace_error(&error),
         Err(LayoutError::Empty) if reader.is_cut() => {
