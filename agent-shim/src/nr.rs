@@ -34,6 +34,7 @@ pub const CLONE3: u64 = number("clone3");
 pub const CLONE: u64 = number("clone");
 pub const CLOSE: u64 = number("close");
 pub const CLOSE_RANGE: u64 = number("close_range");
+pub const CONNECT: u64 = number("connect");
 pub const COPY_FILE_RANGE: u64 = number("copy_file_range");
 pub const EPOLL_CTL: u64 = number("epoll_ctl");
 pub const EXECVEAT: u64 = number("execveat");

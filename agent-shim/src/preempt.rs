@@ -326,7 +326,10 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
         stepping.aims = false;
     }
     let least = stepping.least + if stepping.aims { STEPS_AIMING } else { 0 };
-    stepping.tight = !stepping.aims && stepping.is_tight();
+    // The next instruction may not be one to stop at: it is no other loop for that.
+    stepping.tight = stepping.highest - stepping.lowest < TIGHT
+        && !stepping.aims
+        && (stepping.tight || stepping.is_tight());
     // A loop whose passes are counted stops the task by itself, in a moment.
     let counted = !stepping.whole
         && stepping.steps < STEPS_MAX / 2

@@ -21,6 +21,7 @@ use crate::{commands, run};
 #[command(after_help = "Examples:
   replay trace.zst                       re-enact the run
   replay --pace recorded trace.zst       with its recorded timing
+  replay show trace.zst                  who said what to whom, and what failed
   replay info trace.zst                  what, where, when, how it ended
   replay verify trace.zst                check every byte of the file
 
@@ -39,6 +40,8 @@ enum Action {
     Info(commands::info::Info),
     /// Check every byte of a trace.
     Verify(commands::verify::Verify),
+    /// Tell what happened: who started what, who said what to whom, what failed.
+    Show(Box<commands::show::Show>),
     /// List events, one per line.
     Events(commands::events::Events),
 }
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
     match cli.action {
         Some(Action::Info(info)) => commands::info::main(&info),
         Some(Action::Verify(verify)) => commands::verify::main(&verify),
+        Some(Action::Show(show)) => commands::show::main(&show),
         Some(Action::Events(events)) => commands::events::main(&events),
         None => run::main(&cli.run),
     }

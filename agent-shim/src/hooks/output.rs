@@ -199,6 +199,11 @@ const CONTROL: u64 = 1;
 /// Puts into the event what a call that returned `ret` sent to where somebody may read it, so that
 /// a trace alone tells what was said. Bytes of files are left out: a replay has them.
 pub fn note_sent(cx: &mut Cx, ret: i64) {
+    if cx.call.nr == nr::CONNECT && !cx.task.detached {
+        // A connection that is refused leaves no other trace of where it was to lead.
+        let [_, at, len, ..] = cx.call.args;
+        ring::part(cx.task, Role::Data, DESTINATION, at, len.min(128), 0);
+    }
     if ret < 0 || cx.task.detached || !writes(cx.row) {
         return;
     }

@@ -10,6 +10,7 @@ pub mod arena;
 pub mod event;
 pub mod map;
 pub mod mark;
+pub mod names;
 pub mod syscalls;
 
 /// Environment entry that carries the launch parameters over `execve` into the shim. The shim

@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod info;
+pub mod show;
 pub mod verify;
 
 use std::process::ExitCode;

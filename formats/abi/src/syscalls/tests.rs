@@ -367,3 +367,61 @@ fn the_published_list_has_a_line_per_call() {
     assert_eq!(text.lines().count(), ROWS.len() + 2);
     println!("{text}");
 }
+
+#[test]
+fn flows_name_the_calls_that_they_are_about() {
+    use super::flow::{flow, Flow, FLOWS, FLOW_NAMES};
+    assert!(FLOWS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    for ((nr, _), name) in FLOWS.iter().zip(FLOW_NAMES) {
+        let row = row(u64::from(*nr)).expect("a row for each flow");
+        assert_eq!(row.name, *name, "{nr}");
+        let fd = |at: u8| assert_eq!(row.args[at as usize], Arg::Fd, "{name}");
+        match flow(row).expect("it stands in the table") {
+            Flow::Receive(_) => {
+                fd(0);
+                assert!(matches!(
+                    row.args[1],
+                    Arg::Out(Len::RetWithin(2)) | Arg::IovecOut(2)
+                ));
+            }
+            Flow::ReceiveMessage => assert_eq!(row.args[1], Arg::MsgOut),
+            Flow::ReceiveMessages => assert_eq!(row.args[1], Arg::MmsgOut(2)),
+            Flow::Send(_) => {
+                fd(0);
+                assert!(matches!(
+                    row.args[1],
+                    Arg::In(Len::Arg(2)) | Arg::IovecIn(2) | Arg::MsgIn | Arg::ByHook
+                ));
+            }
+            Flow::SendMessages => assert_eq!(row.args[1], Arg::MmsgIn(2)),
+            Flow::Move(from, to) => {
+                fd(from);
+                fd(to);
+            }
+            Flow::Open(path, flags) => {
+                assert_eq!(row.args[path as usize], Arg::Path, "{name}");
+                assert!(flags.is_none_or(|at| row.args[at as usize] == Arg::Flags));
+            }
+            Flow::MakeNode(path, mode) => {
+                assert_eq!(row.args[path as usize], Arg::Path, "{name}");
+                assert_eq!(row.args[mode as usize], Arg::Mode, "{name}");
+            }
+            Flow::Make(at, _) => assert_eq!(row.args[at as usize], Arg::Flags, "{name}"),
+            Flow::Kill(pid, signal) => {
+                assert_eq!(row.args[pid as usize], Arg::Pid, "{name}");
+                assert_eq!(row.args[signal as usize], Arg::Signal, "{name}");
+            }
+            Flow::Connect | Flow::Bind | Flow::Listen | Flow::Shutdown | Flow::PeerName => fd(0),
+            Flow::SocketOption => fd(0),
+            Flow::Close | Flow::CloseRange | Flow::Dup | Flow::Fcntl | Flow::Ioctl => fd(0),
+            Flow::Tee | Flow::DupTo(_) => {
+                fd(0);
+                fd(1);
+            }
+            Flow::Accept(_) | Flow::Fetch => fd(0),
+            Flow::MakePlain | Flow::Socket | Flow::Socketpair | Flow::Pipe(_) => {}
+            Flow::Spawn(_) | Flow::Exec | Flow::ExitTask | Flow::ExitProcess => {}
+            Flow::Wait | Flow::WaitId | Flow::Unshare => {}
+        }
+    }
+}
