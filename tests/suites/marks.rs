@@ -52,6 +52,10 @@ fn makes_marks(subject: Subject, users: &str) {
     for (line, mark) in listed.lines().zip(&shown) {
         assert!(line.ends_with(mark), "{line} is not {mark}");
     }
+    let story = recording.replay_with(&["show"], recording.trace()).text();
+    for mark in [phase, note, all] {
+        assert!(story.contains(mark.as_str()), "{mark} is not told: {story}");
+    }
     let info = recording.replay_with(&["info"], recording.trace()).text();
     let counted = "marks      2 checksums, 1 note, 1 phase";
     assert!(info.lines().any(|line| line.starts_with(counted)), "{info}");
