@@ -23,6 +23,7 @@ mod intercept;
 mod loader;
 mod log;
 mod loops;
+mod mark;
 mod nr;
 mod outputs;
 mod preempt;

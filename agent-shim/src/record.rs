@@ -12,7 +12,7 @@ use crate::guest_mem;
 use crate::intercept::clock;
 use crate::sys::Errno;
 use crate::task::{session, Task};
-use crate::{chaos, hooks, inputs, outputs, ring, scratch, signals, streams, turns};
+use crate::{chaos, hooks, inputs, mark, outputs, ring, scratch, signals, streams, turns};
 
 pub fn call(cx: &mut Cx) -> After {
     if chaos::on() {
@@ -44,6 +44,7 @@ pub fn made(cx: &mut Cx, make_way: impl FnOnce(&mut Cx)) -> After {
         input_hash,
         ..Header::default()
     };
+    mark::before(cx);
     if chaos::on() || turns::is_wanted(cx.task) {
         // Should the task be killed while others run, it is known that it had come as far as this.
         ring::begin(cx.task, &header);

@@ -12,7 +12,7 @@ use crate::dispatch::{After, Cx, Flow};
 use crate::log::{self, Piece};
 use crate::sys;
 use crate::task::{session, Task};
-use crate::{divergence, hooks, inputs, preempt, signals, streams, turns};
+use crate::{divergence, hooks, inputs, mark, preempt, signals, streams, turns};
 
 pub fn call(cx: &mut Cx) -> After {
     let mut made = Header {
@@ -23,7 +23,11 @@ pub fn call(cx: &mut Cx) -> After {
         rsp: cx.call.rsp,
         ..Header::default()
     };
-    let header = next(cx.task, &made);
+    let mut header = next(cx.task, &made);
+    if header.kind == Kind::Mark as u8 {
+        mark::compare(cx, &header);
+        header = next(cx.task, &made);
+    }
     if header.kind == Kind::Signal as u8 && header.args[0] == 1 {
         if !cx.trapped {
             return After::Trap;

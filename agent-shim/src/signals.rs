@@ -123,13 +123,18 @@ const HURRY_NS: u64 = 10_000_000;
 const THREAD_CPUTIME: u64 = 3;
 const OWN_TIMER: u64 = 0x5245_454e_4143_5421;
 
+/// The signal that interrupts a task of ours. The kernel drops one that it raises itself while another
+/// with the same number is pending. With SIGSYS a call of the target would be lost so: it is not made,
+/// and nobody is told. An instruction that faults is carried out again, and faults again.
+const INTERRUPT: u32 = trap::SIGFPE;
+
 /// A signal came while the target computes: should no call come soon, a timer interrupts it.
 pub fn hurry(task: &mut Task) {
     const SIGEV_THREAD_ID: u32 = 4;
     if task.timer == 0 {
         let mut event = [0u64; 8];
         event[0] = OWN_TIMER;
-        event[1] = u64::from(trap::SIGSYS) | u64::from(SIGEV_THREAD_ID) << 32;
+        event[1] = u64::from(INTERRUPT) | u64::from(SIGEV_THREAD_ID) << 32;
         event[2] = u64::from(sys::gettid());
         let mut id = 0u32;
         let args = [THREAD_CPUTIME, event.as_ptr() as u64, &raw mut id as u64];
@@ -166,13 +171,13 @@ const SI_TIMER: i32 = -2;
 /// Interrupts another task as its own timer would.
 pub fn interrupt_task(pid: u32, tid: u32) {
     let mut info = SigInfo::ZERO;
-    info.bytes[0..4].copy_from_slice(&trap::SIGSYS.to_le_bytes());
+    info.bytes[0..4].copy_from_slice(&INTERRUPT.to_le_bytes());
     info.bytes[8..12].copy_from_slice(&SI_QUEUE.to_le_bytes());
     info.bytes[24..32].copy_from_slice(&OWN_TIMER.to_le_bytes());
     let args = [
         u64::from(pid),
         u64::from(tid),
-        u64::from(trap::SIGSYS),
+        u64::from(INTERRUPT),
         info.bytes.as_ptr() as u64,
     ];
     // SAFETY: the kernel reads one siginfo. A task that is gone, or that we may not signal, stays.

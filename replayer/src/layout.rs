@@ -15,6 +15,7 @@ use reenact_abi::map::PAGE;
 use reenact_abi::syscalls::{self, Hook};
 use reenact_launch::{Session, SessionError};
 use reenact_trace::{Event, EventPart, Item, Reader, StreamId, TraceError};
+use rustc_hash::FxHashMap;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
@@ -76,7 +77,7 @@ pub struct Layout {
 struct Plan {
     streams: BTreeMap<StreamId, Measured>,
     /// Orders of each group that more than one stream takes part in, sorted.
-    orders: HashMap<u32, (u32, Vec<u64>)>,
+    orders: FxHashMap<u32, (u32, Vec<u64>)>,
     merged: HashSet<u32>,
     /// Of writes to the run's own output, sorted.
     tickets: Vec<u64>,
@@ -100,8 +101,13 @@ fn has_order(header: &Header) -> bool {
     header.flags & flags::UNFINISHED == 0
 }
 
+/// The parts that replay has a use for: what a call took is in the replayed program's own memory.
+fn laid_out(event: &Event) -> impl Iterator<Item = &EventPart> {
+    event.parts.iter().filter(|part| part.role != Role::Input)
+}
+
 fn record_size(event: &Event) -> u64 {
-    let parts: u64 = event.parts.iter().map(part_size).sum();
+    let parts: u64 = laid_out(event).map(part_size).sum();
     HEADER_SIZE as u64 + parts
 }
 
@@ -207,7 +213,7 @@ fn measure(reader: &mut Reader) -> Result<Plan, LayoutError> {
         tickets.truncate(whole);
     }
     let lacks_events = cut || streams.values().any(|measured| !measured.complete);
-    let mut orders = HashMap::new();
+    let mut orders = FxHashMap::default();
     let mut shared: Vec<u32> = groups
         .events
         .iter()
@@ -540,6 +546,7 @@ fn write_streams(
     let mut buffers: HashMap<StreamId, Vec<u8>> = HashMap::new();
     let mut trouble = None;
     let mut last = HashMap::new();
+    let mut in_orders = Places::default();
     reader.for_each(&mut |item| {
         let Item::Event { stream, seq, event } = item else {
             return ControlFlow::Continue(());
@@ -555,7 +562,7 @@ fn write_streams(
             last.insert(stream, (event.header.group, event.header.order));
         }
         let buffer = buffers.entry(stream).or_default();
-        encode(plan, &event, buffer);
+        encode(plan, &mut in_orders, &event, buffer);
         if buffer.len() >= BUFFER_MAX {
             if let Err(error) = flush(session, places, stream, buffer) {
                 trouble = Some(error);
@@ -597,19 +604,36 @@ fn flush(
     Ok(())
 }
 
+/// Where in each group's orders the last event was: the next one is mostly the one behind it.
+#[derive(Default)]
+struct Places(FxHashMap<u32, usize>);
+
+impl Places {
+    /// The position of `order`, or where it would stand.
+    fn of(&mut self, group: u32, orders: &[u64], order: u64) -> u64 {
+        let place = self.0.entry(group).or_default();
+        if orders.get(*place + 1) == Some(&order) {
+            *place += 1;
+        } else {
+            *place = orders.partition_point(|each| *each < order);
+        }
+        *place as u64
+    }
+}
+
 /// Writes an event as the shim reads it.
-fn encode(plan: &Plan, event: &Event, into: &mut Vec<u8>) {
+fn encode(plan: &Plan, places: &mut Places, event: &Event, into: &mut Vec<u8>) {
     let mut header = event.header;
     header.size = HEADER_SIZE as u32;
     header.flags &= !flags::MORE;
-    if !event.parts.is_empty() {
+    let mut parts = laid_out(event).peekable();
+    if parts.peek().is_some() {
         header.flags |= flags::MORE;
     }
     (header.group, header.order) = match plan.orders.get(&header.group) {
-        Some((index, orders)) if has_order(&header) => (
-            *index,
-            orders.partition_point(|order| *order < header.order) as u64,
-        ),
+        Some((index, orders)) if has_order(&header) => {
+            (*index, places.of(header.group, orders, header.order))
+        }
         _ => (0, 0),
     };
     if header.ticket != 0 && header.flags & (flags::STDOUT | flags::STDERR) != 0 {
@@ -619,9 +643,8 @@ fn encode(plan: &Plan, event: &Event, into: &mut Vec<u8>) {
             + 1;
     }
     push_header(&header, into);
-    let last = event.parts.len().saturating_sub(1);
-    for (index, part) in event.parts.iter().enumerate() {
-        push_part(plan, part, index != last, into);
+    while let Some(part) = parts.next() {
+        push_part(plan, part, parts.peek().is_some(), into);
     }
 }
 

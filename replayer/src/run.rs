@@ -7,9 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use reenact_abi::arena::{slot, state, Net, Reason, Report, SLOTS_MAX};
-use reenact_abi::event::Header;
 use reenact_launch::{machine, Launch, Session};
-use reenact_trace::{End, Reader};
+use reenact_trace::{End, Mark, Reader};
 
 use crate::cli::{exit, Pace, Run};
 use crate::commands::trace_error;
@@ -53,10 +52,18 @@ pub fn main(args: &Run) -> ExitCode {
         Ok(reader) => reader,
         Err(error) => return trace_error(&error),
     };
-    if let Err(error) = reader.verify(&mut |_, _| {}) {
-        return trace_error(&error);
+    // Nothing runs before every byte is known to be what was written.
+    let (verified, built) = std::thread::scope(|scope| {
+        let verified = scope.spawn(|| Reader::open(path)?.verify(&mut |_, _| {}));
+        let built = layout::build(&mut reader, choose_net());
+        (verified.join(), built)
+    });
+    match verified {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return trace_error(&error),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
-    let layout = match layout::build(&mut reader, choose_net()) {
+    let layout = match built {
         Ok(layout) => layout,
         Err(LayoutError::Trace(error)) => return trace_error(&error),
         Err(LayoutError::Empty) if reader.is_cut() => {
@@ -273,17 +280,59 @@ fn describe(reason: Reason, report: &Report) -> String {
         Reason::Preempted => {
             "the place where the recorded task was stopped between two calls was not found again"
         }
+        Reason::Mark => return marks_differ(report),
         Reason::None | Reason::BadLog | Reason::System => "unknown",
     }
     .to_owned()
 }
 
+/// Which mark differs, by its name, and how.
+fn marks_differ(report: &Report) -> String {
+    match marks(report) {
+        Some([recorded, replayed]) if recorded.is_sum_of_same(&replayed) => format!(
+            "checksum {} differs: recorded {}, replayed {}",
+            recorded.quoted(),
+            sum(&recorded),
+            sum(&replayed)
+        ),
+        Some([recorded, replayed]) => {
+            format!("the mark differs: recorded {recorded}, replayed {replayed}")
+        }
+        None => "the mark differs".to_owned(),
+    }
+}
+
+fn sum(mark: &Mark) -> String {
+    let digits = mark.value_digits();
+    if mark.summed == 0 {
+        digits
+    } else {
+        format!("{digits} ({} bytes)", mark.summed)
+    }
+}
+
+/// The recorded and the replayed mark, if that is what differs.
+fn marks(report: &Report) -> Option<[Mark; 2]> {
+    let bytes = |all: &[u8], len: u32| all[..all.len().min(len as usize)].to_vec();
+    let recorded = bytes(&report.recorded_bytes, report.recorded_len);
+    let replayed = bytes(&report.input, report.input_len);
+    Some([
+        Mark::from_report(&report.recorded, &recorded)?,
+        Mark::from_report(&report.replayed, &replayed)?,
+    ])
+}
+
+/// The two sides of a difference, in words.
+fn sides(report: &Report) -> [Option<String>; 2] {
+    match marks(report) {
+        Some(marks) => marks.map(|mark| Some(mark.to_string())),
+        None => [&report.recorded, &report.replayed]
+            .map(|header| (header.kind != 0).then(|| render::header(header))),
+    }
+}
+
 /// `Header::nr` of a checksum of what was written to a descriptor (see FORMAT.md).
 const WRITTEN: u16 = 2;
-
-fn nothing(header: &Header) -> bool {
-    header.kind == 0
-}
 
 fn conclude(
     args: &Run,
@@ -347,14 +396,15 @@ fn show_difference(path: &Path, difference: &Difference) {
         "replay:   process {} task {}, event {}",
         report.process, report.task, report.event
     );
-    for (side, header) in [
+    let headers = [
         ("recorded", &report.recorded),
         ("replayed", &report.replayed),
-    ] {
-        if nothing(header) {
+    ];
+    for ((side, header), shown) in headers.into_iter().zip(sides(report)) {
+        let Some(shown) = shown else {
             continue;
-        }
-        eprintln!("replay:   {side}  {}", render::header(header));
+        };
+        eprintln!("replay:   {side}  {shown}");
         // Events of the shim's own come from no place in the program.
         if header.rip != 0 {
             eprintln!(
@@ -363,7 +413,7 @@ fn show_difference(path: &Path, difference: &Difference) {
             );
         }
     }
-    if report.input_len != 0 {
+    if report.input_len != 0 && marks(report).is_none() {
         let len = (report.input_len as usize).min(report.input.len());
         eprintln!(
             "replay:   replayed input  {}",
@@ -400,10 +450,10 @@ fn write_report(
     });
     if let Outcome::Diverged(difference) = outcome {
         let report = &difference.report;
+        let [recorded, replayed] = sides(report);
         value["divergence"] = serde_json::json!({
             "process": report.process, "task": report.task, "event": report.event, "what": difference.what,
-            "recorded": (!nothing(&report.recorded)).then(|| render::header(&report.recorded)),
-            "replayed": (!nothing(&report.replayed)).then(|| render::header(&report.replayed)),
+            "recorded": recorded, "replayed": replayed,
         });
     }
     std::fs::write(to, format!("{value}\n"))

@@ -125,7 +125,8 @@ pub fn build(name: &str) -> Guest {
     let source = folder().join(name).with_extension("c");
     build_source(
         &source,
-        &["guest.h", "loopback.h"].map(|header| folder().join(header)),
+        &["guest.h", "loopback.h", "../../agent-shim/sdk/reenact.h"]
+            .map(|header| folder().join(header)),
     )
 }
 

@@ -27,7 +27,7 @@ pub use docker_profile::docker_filter;
 pub use guests::{all_guests, all_racy, build, each_guest, guest, racy, shows_bug, Guest};
 pub use limits::{limit, limits, Limit, Step};
 pub use place::{bare_root, OpenFolder, Place};
-pub use programs::{c_program, go_program, source};
+pub use programs::{c_program, go_program, java_classes, source};
 pub use random::{rounds, thorough, Random};
 pub use run::{until, Ending, Finished, Running};
 pub use subject::{program, script, Net, Recorder, Recording, Replay, Subject};

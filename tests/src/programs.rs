@@ -35,6 +35,15 @@ pub fn go_program(name: &str) -> PathBuf {
     })
 }
 
+/// The folder with the classes of a program in Java.
+pub fn java_classes(name: &str) -> PathBuf {
+    built(name, |source, folder| {
+        let mut javac = Command::new(need("javac", "default-jdk-headless"));
+        javac.arg("-d").arg(folder).arg(source);
+        javac
+    })
+}
+
 fn built(name: &str, compiler: impl Fn(&Path, &Path) -> Command) -> PathBuf {
     let source = source(name);
     let text = fs::read(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));

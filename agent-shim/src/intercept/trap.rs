@@ -83,10 +83,6 @@ extern "C" fn on_sigsys(_signal: i32, info: *const SigInfo, context: *mut UConte
     // SAFETY: the kernel passes valid pointers into the frame on our signal stack.
     let (info, context) = unsafe { (&*info, &mut *context) };
     if info.code() != SYS_SECCOMP && info.code() != SYS_USER_DISPATCH {
-        if signals::is_own(info) {
-            signals::interrupt(Task::current(), context);
-            return;
-        }
         // Somebody sent it: it is a signal like any other.
         on_signal(SIGSYS as i32, info, context);
         return;
@@ -134,6 +130,10 @@ extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut UContext
     // SAFETY: as in `on_sigsys`.
     let (info, context) = unsafe { (&*info, &mut *context) };
     let signal = signal as u32;
+    if signals::is_own(info) {
+        signals::interrupt(Task::current(), context);
+        return;
+    }
     if let Some(fixup) = arch::copy_fixup(context.regs.rip) {
         context.regs.rip = fixup;
         return;

@@ -195,6 +195,9 @@ pub enum Reason {
     /// The recorded task was stopped between two calls, and the replayed one made a call before
     /// it came to the same place in the same state.
     Preempted = 15,
+    /// The program says something else about itself: of both marks, `recorded_bytes` and `input` are the
+    /// value, with zeros up to [`crate::mark::VALUE_MAX`] bytes, and the text.
+    Mark = 16,
 }
 
 impl Reason {
@@ -215,6 +218,7 @@ impl Reason {
         Reason::Hang,
         Reason::Order,
         Reason::Preempted,
+        Reason::Mark,
     ];
 
     pub fn from_u32(value: u32) -> Option<Reason> {
@@ -238,8 +242,10 @@ pub struct Report {
     pub replayed: crate::event::Header,
     /// Bytes that the replayed call took from memory (the start of them), for the reader.
     pub input_len: u32,
-    pub reserved2: u32,
+    /// Bytes that the recorded event carried, where they say what differs.
+    pub recorded_len: u32,
     pub input: [u8; 512],
+    pub recorded_bytes: [u8; 512],
 }
 
 /// `Slot::state`.

@@ -50,13 +50,16 @@ pub enum Kind {
     Stored = 16,
     /// The task goes on after others ran: behind a stop, or behind an instruction that gave its turn up.
     Resume = 17,
+    /// The program said something about itself by the call that follows: `nr` a [`crate::mark::Mark`],
+    /// `args[0]` a [`crate::mark::Form`], `args[1]` bytes of the name or text as given, `args[2]` bytes
+    /// summed, `args[3]` bytes of the sum; the name or text as data part 0, the sum as data part 1.
+    Mark = 37,
     /// Reserved kinds; readers skip what they do not know.
     Plan = 32,
     Step = 33,
     FaultIntent = 34,
     FaultEffect = 35,
     Assertion = 36,
-    Mark = 37,
     Checkpoint = 38,
     Redaction = 39,
     /// In rings only: an event like an earlier one, see [`Again`].

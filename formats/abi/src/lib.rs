@@ -9,6 +9,7 @@
 pub mod arena;
 pub mod event;
 pub mod map;
+pub mod mark;
 pub mod names;
 pub mod syscalls;
 
@@ -17,4 +18,4 @@ pub mod syscalls;
 pub const BOOT_ENV: &str = "REENACT_BOOT=";
 
 /// Bumped whenever any layout in this crate changes: shim and command must agree exactly.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

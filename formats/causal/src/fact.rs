@@ -1,6 +1,6 @@
 //! What happened, in terms of processes, connections and bytes rather than calls.
 
-use reenact_trace::StreamId;
+use reenact_trace::{Mark, StreamId};
 
 use crate::address::Address;
 use crate::ids::EventId;
@@ -209,8 +209,8 @@ pub enum Fact {
     Unrecorded { path: Vec<u8> },
     /// Events are missing here.
     Gap { reason: u64 },
-    /// The program marked this moment.
-    Mark { text: Vec<u8> },
+    /// The program said something about itself.
+    Mark { mark: Mark },
     /// The task's events are ordered in another chain from here on; it knows all up to these places.
     Chain { after: Vec<Place> },
 }

@@ -19,6 +19,7 @@ mod envelope;
 mod error;
 mod index;
 pub mod limits;
+mod mark;
 mod model;
 mod msgpack;
 mod reader;
@@ -36,6 +37,7 @@ mod writer;
 pub use cursor::Cursor;
 pub use error::{TraceError, WriteError};
 pub use index::{FrameInfo, StreamRange};
+pub use mark::Mark;
 pub use model::{
     Anchor, End, Event, EventPart, Item, Meta, PartRef, ProcessEnd, StreamId, StreamInfo, Summary,
 };

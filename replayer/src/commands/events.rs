@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use reenact_abi::event::Kind;
-use reenact_trace::{Item, Reader};
+use reenact_trace::{Item, Mark, Reader};
 
 use crate::commands::trace_error;
 use crate::render;
@@ -19,6 +19,9 @@ pub struct Events {
     /// Only this process.
     #[arg(short, long)]
     pub process: Option<u32>,
+    /// Only what programs said about themselves.
+    #[arg(long)]
+    pub marks: bool,
     /// Also what each event carried.
     #[arg(long)]
     pub parts: bool,
@@ -33,7 +36,8 @@ pub fn main(args: &Events) -> ExitCode {
     let walked = reader.for_each(&mut |item| {
         let done = match item {
             Item::Event { stream, seq, event }
-                if args.process.is_none_or(|wanted| wanted == stream.process) =>
+                if args.process.is_none_or(|wanted| wanted == stream.process)
+                    && (!args.marks || event.header.kind == Kind::Mark as u8) =>
             {
                 let kind = Kind::from_u8(event.header.kind).map_or("unknown", Kind::name);
                 let line = writeln!(
@@ -43,7 +47,8 @@ pub fn main(args: &Events) -> ExitCode {
                     stream.task,
                     event.header.group,
                     event.header.order,
-                    render::header(&event.header)
+                    Mark::of(&event)
+                        .map_or_else(|| render::header(&event.header), |mark| mark.to_string())
                 );
                 line.and_then(|()| {
                     if args.parts {
@@ -53,7 +58,9 @@ pub fn main(args: &Events) -> ExitCode {
                     }
                 })
             }
-            Item::ProcessEnd(end) if args.process.is_none_or(|wanted| wanted == end.process) => {
+            Item::ProcessEnd(end)
+                if args.process.is_none_or(|wanted| wanted == end.process) && !args.marks =>
+            {
                 writeln!(out, "{:>4}/{:<4} ends: {end:?}", end.process, end.task)
             }
             _ => Ok(()),

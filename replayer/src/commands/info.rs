@@ -1,10 +1,12 @@
 //! `replay info`: what a trace holds, and whether it can be replayed here.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use reenact_trace::Reader;
+use reenact_abi::mark;
+use reenact_trace::{Item, Mark, Reader, TraceError};
 
 use crate::cli::exit;
 use crate::commands::trace_error;
@@ -39,6 +41,32 @@ fn command(argv: &[Vec<u8>]) -> String {
     argv.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
+/// How many marks of each kind the programs made, in the order of the kinds' numbers.
+fn count_marks(reader: &mut Reader) -> Result<Vec<(mark::Mark, u64)>, TraceError> {
+    let mut counts: Vec<(mark::Mark, u64)> =
+        mark::Mark::ALL.iter().map(|kind| (*kind, 0)).collect();
+    reader.for_each(&mut |item| {
+        if let Item::Event { event, .. } = item {
+            let kind = Mark::of(&event).map(|mark| mark.kind);
+            for (counted, count) in &mut counts {
+                *count += u64::from(kind == Some(*counted));
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    counts.retain(|(_, count)| *count != 0);
+    Ok(counts)
+}
+
+/// `2 checksums, 1 note`.
+fn counted(marks: &[(mark::Mark, u64)]) -> String {
+    let each = |(kind, count): &(mark::Mark, u64)| {
+        let plural = if *count == 1 { "" } else { "s" };
+        format!("{count} {}{plural}", kind.name())
+    };
+    marks.iter().map(each).collect::<Vec<_>>().join(", ")
+}
+
 fn seconds(ns: u64) -> String {
     format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1000)
 }
@@ -58,6 +86,10 @@ pub fn main(args: &Info) -> ExitCode {
     };
     let content_bytes = match reader.content_share() {
         Ok(bytes) => bytes,
+        Err(error) => return trace_error(&error),
+    };
+    let marks = match count_marks(&mut reader) {
+        Ok(marks) => marks,
         Err(error) => return trace_error(&error),
     };
     let mut processes: Vec<u32> = streams.iter().map(|info| info.stream.process).collect();
@@ -87,6 +119,8 @@ pub fn main(args: &Info) -> ExitCode {
             "processes": processes.len(), "tasks": streams.len(),
             "events": streams.iter().map(|info| info.events).sum::<u64>(), "contents": contents,
             "content_bytes": content_bytes,
+            "marks": marks.iter().map(|(kind, count)| (kind.name().to_owned(), (*count).into()))
+                .collect::<serde_json::Map<_, _>>(),
             "net": meta.net, "chaos": meta.chaos, "complete": end.as_ref().is_some_and(|end| end.complete) && !reader.is_cut(),
             "missing": missing, "replayable_here": here.is_none(), "why_not": here,
         });
@@ -114,6 +148,9 @@ pub fn main(args: &Info) -> ExitCode {
             "events     {}",
             streams.iter().map(|info| info.events).sum::<u64>()
         );
+        if !marks.is_empty() {
+            println!("marks      {}; see replay events --marks", counted(&marks));
+        }
         println!(
             "file       {} bytes, {} frames; {content_bytes} bytes of these are {contents} file contents",
             reader.file_size(),

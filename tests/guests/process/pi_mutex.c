@@ -69,7 +69,7 @@ int main(void) {
     CHECK(count == 1200);
 
     // A timeout, an attempt, and a wait that a signal interrupts.
-    CHECK(pthread_create(&threads[0], NULL, hold, (void *)80L) == 0);
+    CHECK(pthread_create(&threads[0], NULL, hold, (void *)400L) == 0);
     sleep_ms(20);
     struct timespec soon;
     CHECK(clock_gettime(CLOCK_REALTIME, &soon) == 0);

@@ -23,6 +23,12 @@ static void taken_over(pthread_mutex_t *mutex) {
     CHECK(pthread_mutex_unlock(mutex) == 0);
 }
 
+// Waits until somebody holds it, by its word.
+static void await_owner(pthread_mutex_t *mutex) {
+    while (*(volatile int *)mutex == 0)
+        sleep_ms(1);
+}
+
 // Holds two at a time: the list has more than one entry.
 static void *lock_and_end(void *argument) {
     pthread_mutex_t *mutex = argument;
@@ -50,7 +56,7 @@ int main(int argc, char **argv) {
         make(&mutexes[i], i == 7 ? PTHREAD_PRIO_INHERIT : PTHREAD_PRIO_NONE);
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, lock_and_end, &mutexes[0]) == 0);
-    sleep_ms(10);
+    await_owner(&mutexes[1]);
     taken_over(&mutexes[0]);
     CHECK(pthread_join(thread, NULL) == 0);
     taken_over(&mutexes[1]);
@@ -64,7 +70,8 @@ int main(int argc, char **argv) {
         sleep_ms(20);
         _exit(5);
     }
-    sleep_ms(10);
+    await_owner(&mutexes[7]);
+    await_owner(&mutexes[3]);
     taken_over(&mutexes[2]);
     taken_over(&mutexes[3]);
     taken_over(&mutexes[7]);
@@ -78,7 +85,7 @@ int main(int argc, char **argv) {
         execv(self_path(), words);
         _exit(98);
     }
-    sleep_ms(10);
+    await_owner(&mutexes[4]);
     taken_over(&mutexes[4]);
     reap_exit(child, 7);
 

@@ -203,7 +203,8 @@ FUTEX_OPS:
 }
 
 subs! {
-/// prctl: its second to fifth argument (prctl(2), uapi/linux/prctl.h).
+/// prctl: its second to fifth argument (prctl(2), uapi/linux/prctl.h). The kernel knows no REENACT
+/// option: these are marks (see [`crate::mark`]), name or text first, and what is summed.
 PRCTL_OPTIONS:
        1  PR_SET_PDEATHSIG            Never  [Signal];
        2  PR_GET_PDEATHSIG            Never  [Out(U32)];
@@ -265,6 +266,9 @@ PRCTL_OPTIONS:
       77  PR_TIMER_CREATE_RESTORE_IDS Never  [Int];
       78  PR_FUTEX_HASH               Never  [Int, Int, Flags];
 0x41555856  PR_GET_AUXV               Never  [Out(RetWithin(2)), Int];
+0x524e4d01  REENACT_CHECKSUM          Never  [In(Arg(2)), Int, In(Arg(4)), Int];
+0x524e4d02  REENACT_NOTE              Never  [In(Arg(2)), Int];
+0x524e4d03  REENACT_PHASE             Never  [In(Arg(2)), Int];
 0x53564d41  PR_SET_VMA                Never  [Int, Addr, Int, In(Str)];
 0x59616d61  PR_SET_PTRACER            Never  [Pid];
 }

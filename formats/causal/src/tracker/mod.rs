@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use reenact_abi::event::{flags, Header, Kind, Role};
 use reenact_abi::syscalls::flow::{self, Flow};
-use reenact_trace::{Event, ProcessEnd, StreamId};
+use reenact_trace::{Event, Mark, ProcessEnd, StreamId};
 use rustc_hash::FxHashMap;
 
 use crate::connections::Connections;
@@ -365,9 +365,9 @@ impl Tracker {
             }
             Kind::Gap => self.say(cx, Fact::Gap { reason: cx.arg(0) }),
             Kind::Mark => {
-                let parts = cx.event.parts.iter();
-                let text = parts.flat_map(|part| part.bytes.clone()).collect();
-                self.say(cx, Fact::Mark { text });
+                if let Some(mark) = Mark::of(cx.event) {
+                    self.say(cx, Fact::Mark { mark });
+                }
             }
             // What follows an exit call is its checksum.
             Kind::Exit | Kind::Map | Kind::Tsc | Kind::Cpuid | Kind::Merge | Kind::Preempt => {}

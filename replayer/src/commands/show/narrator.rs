@@ -166,7 +166,7 @@ impl Narrator {
                     format!("events are missing here (reason {reason})"),
                 ));
             }
-            Fact::Mark { text } => out.push(note("mark", escape(text))),
+            Fact::Mark { mark } => out.push(note("mark", mark.to_string())),
             Fact::Standard { which, bytes, .. } => out.push(Line {
                 told_ns,
                 ..standard(story, moment, *which, bytes)

@@ -1,4 +1,4 @@
-// What serves as a mark inside a recording is a harmless failure or nothing outside one, and a program goes on either way.
+// A path below the folder of marks that names no kind of mark is a path like any other.
 #include "guest.h"
 
 int main(void) {
