@@ -18,7 +18,7 @@ use reenact_abi::map::{PAGE, STUBS, STUBS_SIZE};
 use crate::arch::frame::UContext;
 use crate::arch::LOOPS;
 use crate::guest_mem::{self, Hash};
-use crate::intercept::moved::{window, Code, WINDOW_MAX};
+use crate::intercept::moved::{jump, window, Code, WINDOW_MAX};
 use crate::intercept::patch;
 use crate::preempt;
 use crate::sys;
@@ -260,9 +260,7 @@ fn install(rip: u64) -> Option<usize> {
         ..NONE
     };
     known.code[..len].copy_from_slice(&code[..len]);
-    let distance = i32::try_from(stub.wrapping_sub(rip + 5) as i64).ok()?;
-    let mut jump = [0xe9, 0, 0, 0, 0];
-    jump[1..].copy_from_slice(&distance.to_le_bytes());
+    let jump = jump(rip, stub)?;
     LOOPS.passes[index].store(0, Ordering::Relaxed);
     if !patch::store_code(rip, &jump) {
         return None;
@@ -279,10 +277,7 @@ fn image(index: usize, stub: u64, code: &[u8], rip: u64) -> Option<([u8; STUB as
     let (rax, rcx) = (low(&LOOPS.rax), low(&LOOPS.rcx));
     let passes = low(&LOOPS.passes[index]);
     let mut out = Code::at(stub);
-    // mov %rax, rax; lahf; seto %al
-    out.put(&[0x48, 0x89, 0x04, 0x25]);
-    out.word(rax);
-    out.put(&[0x9f, 0x0f, 0x90, 0xc0]);
+    out.keep_flags(rax);
     // incq passes; mov %rcx, rcx; mov limit, %rcx; cmp %rcx, passes; mov rcx, %rcx
     out.put(&[0x48, 0xff, 0x04, 0x25]);
     out.word(passes);
@@ -295,14 +290,10 @@ fn image(index: usize, stub: u64, code: &[u8], rip: u64) -> Option<([u8; STUB as
     out.put(&[0x48, 0x8b, 0x0c, 0x25]);
     out.word(rcx);
     let goes_on = out.jump_below();
-    // add $0x7f, %al; sahf; mov rax, %rax; and a trap.
-    const RESTORE: [u8; 7] = [0x04, 0x7f, 0x9e, 0x48, 0x8b, 0x04, 0x25];
-    out.put(&RESTORE);
-    out.word(rax);
+    out.restore_flags(rax);
     out.put(&[0xcc]);
     out.land(goes_on);
-    out.put(&RESTORE);
-    out.word(rax);
+    out.restore_flags(rax);
     let moved_at = stub + out.at as u64;
     let moved = out.relocate(code, rip);
     if !moved || !out.whole || out.at as u64 > STUB {
@@ -345,6 +336,25 @@ pub fn trapped(task: &mut Task, context: &mut UContext) -> bool {
     true
 }
 
+/// The event of a stop in this pass, without its parts.
+fn stop(context: &UContext, passes: u64) -> Header {
+    Header {
+        kind: Kind::Preempt as u8,
+        rip: context.regs.rip,
+        rsp: context.regs.rsp,
+        args: [
+            preempt::stack_hash(context.regs.rsp),
+            preempt::vector_hash(context.regs.fpstate),
+            sys::PROT_READ | sys::PROT_EXEC,
+            1,
+            context.regs.eflags,
+            0,
+        ],
+        ret: passes as i64,
+        ..Header::default()
+    }
+}
+
 /// Recording: the limit is reached.
 fn reached(task: &mut Task, context: &mut UContext, known: &Loop, passes: u64) {
     let signal = task.pending.load(Ordering::Acquire) != 0;
@@ -360,26 +370,8 @@ fn reached(task: &mut Task, context: &mut UContext, known: &Loop, passes: u64) {
         return;
     }
     let registers = preempt::numbered(&context.regs);
-    let args = [
-        preempt::stack_hash(context.regs.rsp),
-        preempt::vector_hash(context.regs.fpstate),
-        sys::PROT_READ | sys::PROT_EXEC,
-        1,
-        context.regs.eflags,
-        0,
-    ];
-    let (rip, rsp) = (context.regs.rip, context.regs.rsp);
-    record::open(
-        task,
-        Header {
-            kind: Kind::Preempt as u8,
-            rip,
-            rsp,
-            args,
-            ret: passes as i64,
-            ..Header::default()
-        },
-    );
+    let stop = stop(context, passes);
+    record::open(task, stop);
     ring::part(task, Role::Data, 0, registers.as_ptr() as u64, 128, 0);
     ring::finish(task);
     if wanted {
@@ -389,7 +381,7 @@ fn reached(task: &mut Task, context: &mut UContext, known: &Loop, passes: u64) {
     signals::deliver_pending(task, context, false);
     context.mask = signals::real_mask(task.mask);
     begin_turn(task);
-    if context.regs.rip != rip {
+    if context.regs.rip != stop.rip {
         context.regs.rip = patch::resume_at(context.regs.rip);
     }
 }
@@ -405,21 +397,7 @@ pub fn arm(task: &mut Task, header: &Header) {
 
 /// Replay: so many passes were made. The state must be the recorded one.
 fn compare(task: &mut Task, context: &UContext, passes: u64) {
-    let made = Header {
-        kind: Kind::Preempt as u8,
-        rip: context.regs.rip,
-        rsp: context.regs.rsp,
-        args: [
-            preempt::stack_hash(context.regs.rsp),
-            preempt::vector_hash(context.regs.fpstate),
-            0,
-            0,
-            context.regs.eflags,
-            0,
-        ],
-        ret: passes as i64,
-        ..Header::default()
-    };
+    let made = stop(context, passes);
     let Some(header) = log::peek(task).filter(|next| next.kind == Kind::Preempt as u8) else {
         divergence::report(task, Reason::Kind, &Header::default(), &made, 0)
     };

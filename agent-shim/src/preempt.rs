@@ -19,7 +19,7 @@ use crate::arch::frame::{Registers, UContext};
 use crate::arch::PREEMPT;
 use crate::guest_mem::{self, Hash};
 use crate::intercept::decode::{self, Instruction};
-use crate::intercept::moved::{window, Code, WINDOW_MAX};
+use crate::intercept::moved::{jump, window, Code, WINDOW_MAX};
 use crate::intercept::{patch, trap};
 use crate::sys;
 use crate::task::{mm, Task};
@@ -86,25 +86,27 @@ pub struct Armed {
     moved_at: u64,
 }
 
-static mut STEPPING: Stepping = Stepping {
-    active: false,
-    steps: 0,
-    least: STEPS_MIN,
-    whole: false,
-    aims: false,
-    atomic: false,
-    words: [[0; 2]; WATCHED],
-    at: 0,
-    first: [0; 16],
-    first_rip: 0,
-    passed: 0,
-    spins: false,
-    tight: false,
-    lowest: u64::MAX,
-    highest: 0,
-};
+static mut STEPPING: Stepping = Stepping::IDLE;
 
 impl Stepping {
+    const IDLE: Stepping = Stepping {
+        active: false,
+        steps: 0,
+        least: STEPS_MIN,
+        whole: false,
+        aims: false,
+        atomic: false,
+        words: [[0; 2]; WATCHED],
+        at: 0,
+        first: [0; 16],
+        first_rip: 0,
+        passed: 0,
+        spins: false,
+        tight: false,
+        lowest: u64::MAX,
+        highest: 0,
+    };
+
     /// A short loop that looks at few words, of which it leaves some alone: it may wait for one of
     /// them, with a counter.
     fn is_tight(&self) -> bool {
@@ -224,20 +226,9 @@ pub fn begin(task: &mut Task, context: &mut UContext) {
     }
     *stepping = Stepping {
         active: true,
-        steps: 0,
-        least: STEPS_MIN,
-        whole: false,
-        aims: false,
-        atomic: false,
-        words: [[0; 2]; WATCHED],
-        at: 0,
         first: numbered(&context.regs),
         first_rip: context.regs.rip,
-        passed: 0,
-        spins: false,
-        tight: false,
-        lowest: u64::MAX,
-        highest: 0,
+        ..Stepping::IDLE
     };
     task.stepped = true;
     context.regs.eflags |= TRAP_FLAG;
@@ -582,10 +573,7 @@ fn compare_at(armed: &mut Armed, code: &[u8], range: usize, addresses: &[u64]) -
         low(shared.rax.as_ptr() as u64),
         low(shared.rcx.as_ptr() as u64),
     );
-    // mov %rax, rax; lahf; seto %al
-    out.put(&[0x48, 0x89, 0x04, 0x25]);
-    out.word(rax);
-    out.put(&[0x9f, 0x0f, 0x90, 0xc0]);
+    out.keep_flags(rax);
     let mut exits = [0usize; 16 + WORDS];
     let mut exit_count = 0;
     for number in 1..16u8 {
@@ -624,16 +612,13 @@ fn compare_at(armed: &mut Armed, code: &[u8], range: usize, addresses: &[u64]) -
             exit_count += 1;
         }
     }
-    // add $0x7f, %al; sahf; mov rax, %rax; and a trap: all of this was equal.
-    const RESTORE: [u8; 7] = [0x04, 0x7f, 0x9e, 0x48, 0x8b, 0x04, 0x25];
-    out.put(&RESTORE);
-    out.word(rax);
+    // And a trap: all of this was equal.
+    out.restore_flags(rax);
     out.put(&[0xcc]);
     for exit in &exits[..exit_count] {
         out.land(*exit);
     }
-    out.put(&RESTORE);
-    out.word(rax);
+    out.restore_flags(rax);
     armed.moved_at = page + out.at as u64;
     let moved = out.relocate(code, armed.rip);
     if !moved || !out.whole || !patch::comparing_code(page, &out.bytes) {
@@ -642,10 +627,7 @@ fn compare_at(armed: &mut Armed, code: &[u8], range: usize, addresses: &[u64]) -
     }
     armed.code[..code.len()].copy_from_slice(code);
     armed.code_len = code.len();
-    let mut jump = [0xe9, 0, 0, 0, 0];
-    let distance = page.wrapping_sub(armed.rip + 5) as i64;
-    jump[1..].copy_from_slice(&(distance as i32).to_le_bytes());
-    i32::try_from(distance).is_ok() && patch::store_protected(armed.rip, &jump, armed.prot)
+    jump(armed.rip, page).is_some_and(|jump| patch::store_protected(armed.rip, &jump, armed.prot))
 }
 
 /// A trap of the comparing code, or of a breakpoint. False when it was none of ours.

@@ -546,7 +546,7 @@ fn write_streams(
     let mut buffers: HashMap<StreamId, Vec<u8>> = HashMap::new();
     let mut trouble = None;
     let mut last = HashMap::new();
-    let mut in_orders = Places::default();
+    let mut cursors = Cursors::default();
     reader.for_each(&mut |item| {
         let Item::Event { stream, seq, event } = item else {
             return ControlFlow::Continue(());
@@ -562,7 +562,7 @@ fn write_streams(
             last.insert(stream, (event.header.group, event.header.order));
         }
         let buffer = buffers.entry(stream).or_default();
-        encode(plan, &mut in_orders, &event, buffer);
+        encode(plan, &mut cursors, &event, buffer);
         if buffer.len() >= BUFFER_MAX {
             if let Err(error) = flush(session, places, stream, buffer) {
                 trouble = Some(error);
@@ -606,9 +606,9 @@ fn flush(
 
 /// Where in each group's orders the last event was: the next one is mostly the one behind it.
 #[derive(Default)]
-struct Places(FxHashMap<u32, usize>);
+struct Cursors(FxHashMap<u32, usize>);
 
-impl Places {
+impl Cursors {
     /// The position of `order`, or where it would stand.
     fn of(&mut self, group: u32, orders: &[u64], order: u64) -> u64 {
         let place = self.0.entry(group).or_default();
@@ -622,7 +622,7 @@ impl Places {
 }
 
 /// Writes an event as the shim reads it.
-fn encode(plan: &Plan, places: &mut Places, event: &Event, into: &mut Vec<u8>) {
+fn encode(plan: &Plan, cursors: &mut Cursors, event: &Event, into: &mut Vec<u8>) {
     let mut header = event.header;
     header.size = HEADER_SIZE as u32;
     header.flags &= !flags::MORE;
@@ -632,7 +632,7 @@ fn encode(plan: &Plan, places: &mut Places, event: &Event, into: &mut Vec<u8>) {
     }
     (header.group, header.order) = match plan.orders.get(&header.group) {
         Some((index, orders)) if has_order(&header) => {
-            (*index, places.of(header.group, orders, header.order))
+            (*index, cursors.of(header.group, orders, header.order))
         }
         _ => (0, 0),
     };

@@ -9,6 +9,17 @@ use crate::returns;
 /// Bytes of code that a window may span, with all its instructions.
 pub const WINDOW_MAX: usize = 24;
 
+/// Bytes of a jump.
+pub const JUMP: usize = 5;
+
+/// The jump that leads from one place to another, if it reaches so far.
+pub fn jump(from: u64, to: u64) -> Option<[u8; JUMP]> {
+    let distance = i32::try_from(to.wrapping_sub(from + JUMP as u64) as i64).ok()?;
+    let mut bytes = [0xe9, 0, 0, 0, 0];
+    bytes[1..].copy_from_slice(&distance.to_le_bytes());
+    Some(bytes)
+}
+
 /// Machine code in the making.
 pub struct Code {
     pub bytes: [u8; 4096],
@@ -41,6 +52,21 @@ impl Code {
 
     pub fn word(&mut self, value: u32) {
         self.put(&value.to_le_bytes());
+    }
+
+    /// Keeps rax at an address, and the flags in rax.
+    pub fn keep_flags(&mut self, rax: u32) {
+        // mov %rax, rax; lahf; seto %al
+        self.put(&[0x48, 0x89, 0x04, 0x25]);
+        self.word(rax);
+        self.put(&[0x9f, 0x0f, 0x90, 0xc0]);
+    }
+
+    /// Undoes that.
+    pub fn restore_flags(&mut self, rax: u32) {
+        // add $0x7f, %al; sahf; mov rax, %rax
+        self.put(&[0x04, 0x7f, 0x9e, 0x48, 0x8b, 0x04, 0x25]);
+        self.word(rax);
     }
 
     /// jne to somewhere that is known later; position of its distance.
@@ -142,7 +168,6 @@ fn branch(next: &Instruction, bytes: &[u8], behind: u64) -> Option<u64> {
 /// Bytes of the whole instructions at `rip` that a jump would replace, if they can be carried out
 /// elsewhere and nobody jumps into their midst, or returns to what the jump itself covers.
 pub fn window(code: &[u8], rip: u64) -> Option<usize> {
-    const JUMP: usize = 5;
     let mut len = 0;
     while len < JUMP {
         let bytes = code.get(len..)?;

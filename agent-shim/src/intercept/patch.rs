@@ -16,7 +16,7 @@ use reenact_abi::map::{PAGE, STUBS, STUBS_SIZE};
 
 use crate::arch::{self, PATCHED};
 use crate::guest_mem;
-use crate::intercept::clock;
+use crate::intercept::{clock, moved};
 use crate::sys;
 use crate::task::{mm, session, Task, FRAMES_ROOM};
 use crate::{loops, preempt};
@@ -303,9 +303,7 @@ fn rewrite(code: &mut Code, nr: u64, rip: u64) -> Option<()> {
     let (stub, number) = code.place(call)?;
     let back = rip + window.moved_len as u64;
     let image = image(stub, number, rip, back, &window)?;
-    let distance = i32::try_from(stub.wrapping_sub(window.start + 5) as i64).ok()?;
-    let mut jump = [0xe9, 0, 0, 0, 0];
-    jump[1..].copy_from_slice(&distance.to_le_bytes());
+    let jump = moved::jump(window.start, stub)?;
     if !code.remember(rip, stub) {
         return None;
     }

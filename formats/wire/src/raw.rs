@@ -117,6 +117,22 @@ impl Skipper {
         }
     }
 
+    /// Passes over bytes up to what looks like the beginning of a message. Returns whether it was found.
+    pub fn skip_until(&mut self, input: &mut Input<'_>, begins: impl Fn(&[u8]) -> Found) -> bool {
+        let bytes = input.bytes();
+        for at in 0..bytes.len() {
+            match begins(&bytes[at..]) {
+                Found::No => {}
+                found => {
+                    self.skip(input, at);
+                    return found == Found::Yes;
+                }
+            }
+        }
+        self.skip(input, bytes.len());
+        false
+    }
+
     /// Passes over bytes up to a line that `begins` a message. Returns whether it was found.
     pub fn skip_to_line(&mut self, input: &mut Input<'_>, begins: impl Fn(&[u8]) -> Found) -> bool {
         loop {

@@ -501,22 +501,6 @@ impl Http2Decoder {
     }
 }
 
-/// Passes over bytes up to what looks like frames. Returns whether it was found.
-fn skip_to_frame(skipper: &mut Skipper, input: &mut Input<'_>) -> bool {
-    let bytes = input.bytes();
-    for at in 0..bytes.len() {
-        match is_usual(&bytes[at..]) {
-            Found::No => {}
-            found => {
-                skipper.skip(input, at);
-                return found == Found::Yes;
-            }
-        }
-    }
-    skipper.skip(input, bytes.len());
-    false
-}
-
 impl Decoder for Http2Decoder {
     fn feed(&mut self, input: &mut Input<'_>, out: &mut Output<'_>) {
         let direction = input.direction();
@@ -563,7 +547,7 @@ impl Decoder for Http2Decoder {
                     }
                 }
                 Reading::Skipping(mut skipper, why) => {
-                    if skip_to_frame(&mut skipper, input) {
+                    if skipper.skip_until(input, is_usual) {
                         skipper.emit(why, out);
                     } else {
                         side.reading = Reading::Skipping(skipper, why);

@@ -304,22 +304,6 @@ impl PostgresDecoder {
     }
 }
 
-/// Passes over bytes up to what looks like messages. Returns whether it was found.
-fn skip_to_message(skipper: &mut Skipper, input: &mut Input<'_>) -> bool {
-    let bytes = input.bytes();
-    for at in 0..bytes.len() {
-        match is_usual(input.direction(), &bytes[at..]) {
-            Found::No => {}
-            found => {
-                skipper.skip(input, at);
-                return found == Found::Yes;
-            }
-        }
-    }
-    skipper.skip(input, bytes.len());
-    false
-}
-
 impl Decoder for PostgresDecoder {
     fn feed(&mut self, input: &mut Input<'_>, out: &mut Output<'_>) {
         let direction = input.direction();
@@ -382,7 +366,7 @@ impl Decoder for PostgresDecoder {
                     self.dispatch(direction, tag, &bytes.finish().head, false, span, out);
                 }
                 Reading::Skipping(mut skipper, why) => {
-                    if !skip_to_message(&mut skipper, input) {
+                    if !skipper.skip_until(input, |bytes| is_usual(direction, bytes)) {
                         *reading = Reading::Skipping(skipper, why);
                         return;
                     }

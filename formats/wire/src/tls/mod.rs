@@ -240,22 +240,6 @@ impl TlsDecoder {
     }
 }
 
-/// Passes over bytes up to what looks like a record. Returns whether it was found.
-fn skip_to_record(skipper: &mut Skipper, input: &mut Input<'_>) -> bool {
-    let bytes = input.bytes();
-    for at in 0..bytes.len() {
-        match is_record(&bytes[at..]) {
-            Found::No => {}
-            found => {
-                skipper.skip(input, at);
-                return found == Found::Yes;
-            }
-        }
-    }
-    skipper.skip(input, bytes.len());
-    false
-}
-
 impl Decoder for TlsDecoder {
     fn feed(&mut self, input: &mut Input<'_>, out: &mut Output<'_>) {
         let direction = input.direction();
@@ -269,7 +253,7 @@ impl Decoder for TlsDecoder {
                 }
             }
             if let Some((mut skipper, why)) = side.skipper.take() {
-                if !skip_to_record(&mut skipper, input) {
+                if !skipper.skip_until(input, is_record) {
                     side.skipper = Some((skipper, why));
                     return;
                 }
