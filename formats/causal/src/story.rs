@@ -11,7 +11,7 @@ use reenact_trace::{Event, Reader, StreamId, TraceError};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::connections::{Connections, Peer};
-use crate::fact::{Fact, Moment};
+use crate::fact::{Fact, Moment, Place};
 use crate::ids::EventId;
 use crate::merge::{Merge, Next};
 use crate::tracker::{Process, Tracker};
@@ -177,29 +177,56 @@ impl Story {
     fn ready(&mut self) -> Option<Moment> {
         let first = self.waiting.front()?;
         let late = first.time_ns.saturating_add(WAITS_NS) < self.now_ns;
-        if late || self.read_all || self.waiting.len() > WAITING_MAX {
+        let forced = late || self.read_all || self.waiting.len() > WAITING_MAX;
+        let at = self.first_ready(false).or_else(|| {
+            let stuck = forced || self.is_seen(first);
+            let overtaking = stuck.then(|| self.first_ready(true)).flatten();
             // What can be handed out in order is; the first one goes if nothing else can.
-            let at = self.first_ready().unwrap_or(0);
-            let at = if late { 0 } else { at };
-            return self.waiting.remove(at);
-        }
-        let at = self.first_ready()?;
+            overtaking.or(forced.then_some(0))
+        })?;
         self.waiting.remove(at)
     }
 
-    fn first_ready(&self) -> Option<usize> {
-        let mut blocked: Vec<u32> = Vec::new();
+    /// A group may have taken an answer in before the call that sent the question returned to another
+    /// of its tasks, and so stands in front of it. `overtaking` lets what was sent go ahead of what its
+    /// group waits for, if its call may have begun before.
+    fn first_ready(&self, overtaking: bool) -> Option<usize> {
+        let mut blocked: Vec<Place> = Vec::new();
         for (at, moment) in self.waiting.iter().enumerate() {
             let chain = moment.place.chain;
-            if blocked.contains(&chain) {
-                continue;
+            if let Some(first) = blocked.iter().find(|place| place.chain == chain) {
+                let began = moment.since.map(|(place, _)| place);
+                let before =
+                    began.is_some_and(|place| place.chain == chain && place.order < first.order);
+                let sends = matches!(moment.fact, Fact::Send { .. });
+                if !overtaking || !sends || !before {
+                    continue;
+                }
+                return Some(at);
             }
             if !self.waits(moment) {
                 return Some(at);
             }
-            blocked.push(chain);
+            blocked.push(moment.place);
         }
         None
+    }
+
+    /// Whether what a fact received is known to have been sent.
+    fn is_seen(&self, moment: &Moment) -> bool {
+        let Fact::Receive {
+            connection,
+            from,
+            offset,
+            bytes,
+            ..
+        } = &moment.fact
+        else {
+            return false;
+        };
+        let known = self.tracker.connections().get(*connection);
+        !known.channel.keeps_messages()
+            && known.streams[from.index()].sent >= offset.saturating_add(bytes.len)
     }
 
     /// Whether something that comes before this fact has not been handed out.

@@ -212,6 +212,55 @@ fn causes_come_before_effects_although_calls_return_later() {
     assert!(waited);
 }
 
+/// Two tasks of one group: the one that sent the question comes back from its call behind the other,
+/// which has taken the answer in by then.
+#[test]
+fn a_question_is_told_before_its_answer_whoever_of_a_group_returns_first() {
+    let asking = StreamId {
+        process: 1,
+        task: 3,
+    };
+    let mut script = Script::default();
+    let fds = [5u32.to_le_bytes(), 6u32.to_le_bytes()].concat();
+    script.kind(A, Kind::TaskStart, 10);
+    let pair = vec![part(Role::Output, 0x1000, &fds)];
+    script.call(A, "socketpair", 20, &[1, 1, 0, 0x1000], 0, pair);
+    let thread = [1u32.to_le_bytes(), 3u32.to_le_bytes()].concat();
+    let made = vec![part(Role::Data, 0, &thread)];
+    script.call(A, "clone", 30, &[0x10f00], 4712, made);
+    script.kind(asking, Kind::TaskStart, 40);
+    let child = [2u32.to_le_bytes(), 2u32.to_le_bytes()].concat();
+    let made = vec![part(Role::Data, 0, &child)];
+    script.call(A, "fork", 50, &[], 4711, made);
+    script.kind(B, Kind::TaskStart, 60);
+    let got = vec![part(Role::Output, 0x3000, b"question")];
+    script.call(B, "read", 200, &[6, 0x3000, 8], 8, got);
+    let yes = vec![part(Role::Input, 0x4000, b"yes")];
+    script.call(B, "write", 210, &[6, 0x4000, 3], 3, yes);
+    let got = vec![part(Role::Output, 0x5000, b"yes")];
+    script.call(A, "read", 220, &[5, 0x5000, 3], 3, got);
+    let question = vec![part(Role::Input, 0x2000, b"question")];
+    script.call(asking, "write", 230, &[5, 0x2000, 8], 8, question);
+    let file = trace(&script.events);
+    let told = facts(&file)
+        .into_iter()
+        .filter_map(|(event, fact)| match fact {
+            Fact::Send { bytes, .. } => Some((event.stream, "sends", bytes.known)),
+            Fact::Receive { bytes, .. } => Some((event.stream, "gets", bytes.known)),
+            _ => None,
+        });
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [
+            (asking, "sends", b"question".to_vec()),
+            (B, "gets", b"question".to_vec()),
+            (B, "sends", b"yes".to_vec()),
+            (A, "gets", b"yes".to_vec()),
+        ]
+    );
+}
+
 #[test]
 fn bytes_are_matched_by_their_offsets() {
     let written = talk();
