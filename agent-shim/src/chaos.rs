@@ -119,7 +119,7 @@ impl Dice {
 fn dice(task: &mut Task) -> &mut Dice {
     if task.dice.delayed == 0 {
         // What follows an execve must not repeat what came before it.
-        let at = task.my_slot().head.load(Ordering::Relaxed);
+        let at = task.my_slot().written.head.load(Ordering::Relaxed);
         task.dice = Dice::new(session().chaos_seed, task.process, task.number, at);
     }
     &mut task.dice

@@ -3,6 +3,8 @@
 //! A pointer of the target is an allegation: every access here may fault, and says so instead of
 //! killing the process. Nothing else in the shim dereferences an address that it was given.
 
+use core::mem::MaybeUninit;
+
 use crate::arch;
 use crate::sys::{Errno, Result};
 
@@ -10,6 +12,33 @@ use crate::sys::{Errno, Result};
 pub fn read(from: u64, into: &mut [u8]) -> usize {
     // SAFETY: the destination is a slice of ours; a faulting source ends the copy.
     into.len() - unsafe { arch::copy(into.as_mut_ptr() as u64, from, into.len()) }
+}
+
+/// Room for bytes of the target, which costs nothing until they are there.
+pub struct Block<const LEN: usize>(MaybeUninit<[u8; LEN]>);
+
+impl<const LEN: usize> Block<LEN> {
+    #[inline(always)]
+    pub fn new() -> Block<LEN> {
+        Block(MaybeUninit::uninit())
+    }
+
+    #[allow(clippy::len_without_is_empty)]
+    pub const fn len(&self) -> usize {
+        LEN
+    }
+
+    /// Copies up to `want` bytes out of the target: those that could be read.
+    #[inline(always)]
+    pub fn read(&mut self, from: u64, want: usize) -> &[u8] {
+        let want = want.min(LEN);
+        let at = self.0.as_mut_ptr() as *mut u8;
+        // SAFETY: the destination is ours and has `want` bytes, of which all but `left` are written.
+        unsafe {
+            let left = arch::copy(at as u64, from, want);
+            core::slice::from_raw_parts(at, want - left)
+        }
+    }
 }
 
 /// Copies into the target; the number of bytes that could be written.
@@ -28,6 +57,18 @@ pub fn write(to: u64, from: &[u8]) -> usize {
 pub unsafe fn read_raw(from: u64, to: u64, len: usize) -> usize {
     // SAFETY: forwarded promise.
     len - unsafe { arch::copy(to, from, len) }
+}
+
+/// Copies memory of ours (or of the target) to the target's; the number of bytes that could be.
+///
+/// # Safety
+/// `from..from + len` must be readable memory of the shim's, or the target's.
+pub unsafe fn copy_back(to: u64, from: u64, len: u64) -> u64 {
+    if overlaps_shim(to, len) {
+        return 0;
+    }
+    // SAFETY: forwarded promise; a faulting destination ends the copy.
+    len - unsafe { arch::copy(to, from, len as usize) } as u64
 }
 
 /// Can the target's byte be written? It keeps its value.
@@ -69,6 +110,17 @@ pub fn put<T: Plain>(to: u64, value: T) -> Result<()> {
     }
 }
 
+/// Stores two words into the target's memory.
+#[inline(always)]
+pub fn put_pair(to: u64, words: [u64; 2]) -> Result<()> {
+    // SAFETY: the destination is the target's own memory, or faults and ends the store.
+    if !overlaps_shim(to, 16) && unsafe { arch::store_pair(to, words) } {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
+}
+
 /// Copies a NUL-terminated string without its NUL; the bytes read, or why not.
 pub fn string(from: u64, into: &mut [u8]) -> Result<&[u8]> {
     let mut have = 0;
@@ -90,17 +142,17 @@ pub fn string(from: u64, into: &mut [u8]) -> Result<&[u8]> {
 
 /// Length of a NUL-terminated string, at most `max`.
 pub fn string_len(from: u64, max: usize) -> Result<usize> {
-    let mut block = [0u8; 256];
+    let mut block = Block::<256>::new();
     let mut have = 0usize;
     while have < max {
         let to_page_end = 4096 - ((from + have as u64) & 4095) as usize;
         let want = to_page_end.min(block.len());
-        let got = read(from + have as u64, &mut block[..want]);
-        if let Some(nul) = block[..got].iter().position(|byte| *byte == 0) {
+        let bytes = block.read(from + have as u64, want);
+        if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
             return Ok(have + nul);
         }
-        have += got;
-        if got < want {
+        have += bytes.len();
+        if bytes.len() < want {
             return Err(Errno::EFAULT);
         }
     }
@@ -195,6 +247,9 @@ plain! {
     },
 }
 
+/// Memory of the target is hashed in blocks of so many bytes.
+const BLOCK: usize = 1024;
+
 /// A running hash of bytes: fast, not cryptographic; equality of inputs is all it must tell.
 #[derive(Clone, Copy)]
 pub struct Hash(pub u64);
@@ -228,14 +283,20 @@ impl Hash {
         self.mix(bytes.len() as u64);
     }
 
+    /// Hashes bytes as [`Hash::guest`] does.
+    pub fn blocks(&mut self, bytes: &[u8]) {
+        bytes.chunks(BLOCK).for_each(|block| self.bytes(block));
+    }
+
     /// Hashes memory of the target; what cannot be read counts by its absence.
     pub fn guest(&mut self, from: u64, len: u64) {
-        let mut block = [0u8; 1024];
+        let mut block = Block::<BLOCK>::new();
         let mut done = 0u64;
         while done < len {
             let want = (len - done).min(block.len() as u64) as usize;
-            let got = read(from + done, &mut block[..want]);
-            self.bytes(&block[..got]);
+            let bytes = block.read(from + done, want);
+            self.bytes(bytes);
+            let got = bytes.len();
             done += got as u64;
             if got < want {
                 self.mix(u64::MAX);

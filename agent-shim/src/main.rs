@@ -20,6 +20,7 @@ mod guest_mem;
 mod hooks;
 mod inputs;
 mod intercept;
+mod lean;
 mod loader;
 mod log;
 mod loops;

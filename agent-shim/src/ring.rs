@@ -7,10 +7,10 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{self, state, LARGE_RINGS_MAX, RING_LARGE, RING_SIZE};
+use reenact_abi::arena::{self, inflight, state, LARGE_RINGS_MAX, RING_LARGE, RING_SIZE};
 use reenact_abi::event::{
-    flags, Again, Header, Kind, Part, Role, AGAIN_SIZE, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE,
-    TEMPLATES,
+    self, flags, Again, Alike, Header, Kind, Part, Role, AGAIN_SIZE, ALIKE_SIZE, HEADER_SIZE,
+    PART_BYTES_MAX, PART_SIZE, TEMPLATES,
 };
 use reenact_abi::map;
 
@@ -18,7 +18,7 @@ use crate::dispatch::Call;
 use crate::guest_mem;
 use crate::loops;
 use crate::sys;
-use crate::task::{session, slot, Task};
+use crate::task::{session, Task};
 
 /// FUTEX_OWNER_DIED.
 pub const OWNER_DIED: u32 = 0x4000_0000;
@@ -36,7 +36,8 @@ pub fn map_ring(task: &mut Task) -> sys::Result<()> {
     } else {
         map_large(task)?;
     }
-    task.head = task.my_slot().head.load(Ordering::Acquire);
+    task.head = task.my_slot().written.head.load(Ordering::Acquire);
+    task.tail = task.my_slot().drained.tail.load(Ordering::Acquire);
     task.woken = task.head;
     task.ring_waits = 0;
     task.templates = [Template::NONE; TEMPLATES];
@@ -105,11 +106,19 @@ pub fn recorder_alive() -> bool {
 }
 
 /// Makes room for `need` bytes behind what is written; false when the task is to run on unrecorded.
+#[inline(always)]
 fn make_room(task: &mut Task, need: u64) -> bool {
+    let enlarges = task.ring_size == RING_SIZE && task.ring_waits > WAITS_MAX;
+    task.head - task.tail + need <= task.ring_size && !enlarges || wait_for_room(task, need)
+}
+
+#[cold]
+fn wait_for_room(task: &mut Task, need: u64) -> bool {
     let mine = task.my_slot();
     let mut waited_ns = 0;
     loop {
-        let used = task.head - mine.tail.load(Ordering::Acquire);
+        task.tail = mine.drained.tail.load(Ordering::Acquire);
+        let used = task.head - task.tail;
         if used == 0 && task.ring_size == RING_SIZE && task.ring_waits > WAITS_MAX {
             enlarge(task);
         }
@@ -123,23 +132,25 @@ fn make_room(task: &mut Task, need: u64) -> bool {
         }
         // What is written so far may go: its last record is marked as having a successor.
         publish(task);
-        mine.waiting.store(1, Ordering::SeqCst);
+        mine.drained.waiting.store(1, Ordering::SeqCst);
         wake_recorder();
-        let used = task.head - mine.tail.load(Ordering::SeqCst);
+        let used = task.head - mine.drained.tail.load(Ordering::SeqCst);
         if used + need > task.ring_size {
             task.ring_waits += 1;
             let begin = sys::monotonic_ns();
-            let _ = sys::futex_wait(&mine.waiting, 1, 20_000_000);
+            let _ = sys::futex_wait(&mine.drained.waiting, 1, 20_000_000);
             waited_ns += sys::monotonic_ns() - begin;
         }
-        mine.waiting.store(0, Ordering::SeqCst);
+        mine.drained.waiting.store(0, Ordering::SeqCst);
     }
 }
 
 fn publish(task: &mut Task) {
     let mine = task.my_slot();
-    mine.inflight.store(0, Ordering::Release);
-    mine.head.store(task.head, Ordering::Release);
+    mine.written
+        .inflight
+        .store(inflight::NONE, Ordering::Release);
+    mine.written.head.store(task.head, Ordering::Release);
 }
 
 /// Writes a header that is not yet complete; parts and [`finish`] follow.
@@ -157,7 +168,10 @@ pub fn begin(task: &mut Task, header: &Header) {
     };
     task.last_record = task.head;
     task.head += HEADER_SIZE as u64;
-    task.my_slot().inflight.store(1, Ordering::Release);
+    task.my_slot()
+        .written
+        .inflight
+        .store(inflight::IN_RING, Ordering::Release);
 }
 
 /// The header written last, to be completed; only until the first part or [`finish`].
@@ -241,7 +255,10 @@ pub fn retract(task: &mut Task) {
     if task.detached {
         return;
     }
-    task.my_slot().inflight.store(0, Ordering::Release);
+    task.my_slot()
+        .written
+        .inflight
+        .store(inflight::NONE, Ordering::Release);
     task.head = task.last_record;
 }
 
@@ -279,8 +296,19 @@ pub fn part_from_file(
 const WHOLE_BYTES: u64 = 16;
 const WHOLE: u64 = (HEADER_SIZE + PART_SIZE) as u64 + WHOLE_BYTES;
 
-pub fn has_room_for_whole(task: &Task) -> bool {
-    task.head - task.my_slot().tail.load(Ordering::Acquire) + WHOLE <= task.ring_size
+pub fn has_room_for_whole(task: &mut Task) -> bool {
+    has_room(task, WHOLE)
+}
+
+/// Is there room for so many bytes? Where the recorder has come to is looked at only when it must be:
+/// it writes that on the other core.
+#[inline(always)]
+pub fn has_room(task: &mut Task, bytes: u64) -> bool {
+    if task.head - task.tail + bytes <= task.ring_size {
+        return true;
+    }
+    task.tail = task.my_slot().drained.tail.load(Ordering::Acquire);
+    task.head - task.tail + bytes <= task.ring_size
 }
 
 /// What an event has in common with the ones that repeat it.
@@ -307,6 +335,17 @@ impl Template {
         nr: 0,
     };
 
+    /// What becomes the template of calls like this one.
+    fn of(call: &Call, group: u32) -> Template {
+        Template {
+            rip: call.rip,
+            rsp: call.rsp,
+            args: call.args,
+            group,
+            nr: call.nr as u32,
+        }
+    }
+
     #[inline(always)]
     fn is_of(&self, call: &Call, group: u32) -> bool {
         let mut differs = (self.rip ^ call.rip) | (self.rsp ^ call.rsp);
@@ -315,6 +354,96 @@ impl Template {
         }
         differs == 0 && self.group == group && u64::from(self.nr) == call.nr
     }
+}
+
+#[inline(always)]
+fn template_number(call: &Call) -> usize {
+    let place = call.rip ^ call.rsp ^ call.args[0] << 24;
+    (place.wrapping_mul(SPREAD) >> SHIFT) as usize
+}
+
+/// Notes the call that is about to be entered where the recorder finds it should the task die there.
+#[inline(always)]
+pub fn entered(task: &Task, call: &Call, input_hash: u64) {
+    let written = &task.my_slot().written;
+    let header = Header {
+        size: HEADER_SIZE as u32,
+        kind: Kind::Call as u8,
+        nr: call.nr as u16,
+        args: call.args,
+        rip: call.rip,
+        rsp: call.rsp,
+        input_hash,
+        ..Header::default()
+    };
+    // SAFETY: a header is so many words without padding; nobody but this task writes them.
+    unsafe { *(written.call.as_ptr() as *mut Header) = header };
+    written.inflight.store(inflight::IN_SLOT, Ordering::Release);
+}
+
+/// The call that was noted has not begun after all.
+pub fn not_entered(task: &Task) {
+    let written = &task.my_slot().written;
+    written.inflight.store(inflight::NONE, Ordering::Release);
+}
+
+/// How a call ended that was noted by [`entered`].
+pub struct Returned {
+    pub ret: i64,
+    pub order: (u32, u64),
+    pub time_ns: u64,
+    pub input_hash: u64,
+    /// See [`reenact_abi::event::alike`].
+    pub part: u8,
+    /// Bytes that the part has.
+    pub len: u64,
+}
+
+/// Where the bytes of an [`Alike`] are to lie.
+#[inline(always)]
+pub fn alike_bytes(task: &Task) -> u64 {
+    address(task, task.head) + ALIKE_SIZE as u64
+}
+
+/// Is there an event that the recorder knows and this one is like? If not, it becomes one: `Err` has
+/// its number, plus one.
+#[inline(always)]
+pub fn is_known(task: &mut Task, call: &Call, group: u32) -> Result<u16, u32> {
+    let number = template_number(call);
+    if task.templates[number].is_of(call, group) {
+        return Ok(number as u16);
+    }
+    task.templates[number] = Template::of(call, group);
+    Err(number as u32 + 1)
+}
+
+/// Writes the event of a call like that of a template. Its bytes lie at [`alike_bytes`], and there is
+/// room for all.
+#[inline(always)]
+pub fn alike(task: &mut Task, template: u16, returned: &Returned) {
+    let at = address(task, task.head);
+    let size = ALIKE_SIZE as u64 + returned.len.next_multiple_of(8);
+    let taken = returned.part & event::alike::TAKEN != 0;
+    // SAFETY: the caller found room; the ring is ours until published.
+    unsafe {
+        *(at as *mut Alike) = Alike {
+            size: size as u32,
+            kind: Kind::Alike as u8,
+            part: returned.part,
+            template,
+            order: returned.order.1,
+            time_ns: returned.time_ns,
+            ret: returned.ret,
+            hash_or_len: if taken {
+                returned.input_hash
+            } else {
+                returned.len
+            },
+        }
+    };
+    task.last_record = task.head;
+    task.head += size;
+    finish(task);
 }
 
 /// Writes the event of a call that returned 0 and wrote two words to `to`, an argument of it: for
@@ -329,7 +458,7 @@ pub fn whole(
     words: [u64; 2],
 ) {
     let (group, order) = order;
-    let number = ((call.rip ^ call.rsp).wrapping_mul(SPREAD) >> SHIFT) as usize;
+    let number = template_number(call);
     if task.templates[number].is_of(call, group) {
         let at = address(task, task.head);
         // SAFETY: there is room for more than that; the ring is ours until published.
@@ -347,13 +476,7 @@ pub fn whole(
         task.last_record = task.head;
         task.head += AGAIN_SIZE as u64;
     } else {
-        task.templates[number] = Template {
-            rip: call.rip,
-            rsp: call.rsp,
-            args: call.args,
-            group,
-            nr: call.nr as u32,
-        };
+        task.templates[number] = Template::of(call, group);
         let header = Header {
             size: HEADER_SIZE as u32,
             kind: Kind::Call as u8,
@@ -404,10 +527,11 @@ pub fn finish(task: &mut Task) {
     publish(task);
     loops::forget_passes();
     task.events += 1;
-    let mine = slot(task.slot);
-    let behind = task.head - mine.tail.load(Ordering::Relaxed) > task.ring_size / 2;
-    if behind && task.head - task.woken > task.ring_size / 8 {
-        task.woken = task.head;
-        wake_recorder();
+    if task.head - task.tail > task.ring_size / 2 && task.head - task.woken > task.ring_size / 8 {
+        task.tail = task.my_slot().drained.tail.load(Ordering::Relaxed);
+        if task.head - task.tail > task.ring_size / 2 {
+            task.woken = task.head;
+            wake_recorder();
+        }
     }
 }

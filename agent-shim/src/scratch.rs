@@ -42,7 +42,60 @@ const ALIGN: u64 = 16;
 /// Could another task see what the kernel writes for this call, which may block?
 #[inline]
 pub fn wanted(cx: &Cx) -> bool {
-    turns::mine(cx.task).members.load(Ordering::Relaxed) > 1 && !cx.task.detached && covers(cx)
+    is_shared(cx.task) && !cx.task.detached && covers(cx)
+}
+
+/// Could another task see what the kernel writes to the task's memory?
+#[inline(always)]
+pub fn is_shared(task: &Task) -> bool {
+    turns::mine(task).members.load(Ordering::Relaxed) > 1
+}
+
+/// Memory to stand in for `len` bytes of the target's at `at`, of which the call's result counts those
+/// that were written. It lasts until the task's next call.
+#[inline(always)]
+pub fn stand_in(task: &mut Task, at: u64, len: u64) -> Option<u64> {
+    let last = at.checked_add(len.checked_sub(1)?)?;
+    let there = guest_mem::writable(at) && guest_mem::writable(last);
+    if !there || task.scratch < len && !keep(task, len) {
+        return None;
+    }
+    Some(map::SCRATCH + u64::from(task.index) * map::SCRATCH_STRIDE)
+}
+
+/// Maps memory that stays.
+#[cold]
+fn keep(task: &mut Task, len: u64) -> bool {
+    if len > KEPT {
+        return false;
+    }
+    let at = map::SCRATCH + u64::from(task.index) * map::SCRATCH_STRIDE;
+    task.scratch = if map_at(at, KEPT) { KEPT } else { 0 };
+    task.scratch != 0
+}
+
+/// Maps `len` bytes at a task's own place.
+fn map_at(at: u64, len: u64) -> bool {
+    let flags =
+        sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
+    // SAFETY: NOREPLACE never touches an existing mapping.
+    let map = || unsafe { sys::mmap(at, len, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0) };
+    let mut made = map();
+    if made == Err(Errno::EEXIST) {
+        // Too small for this call, or left behind by a task that is gone.
+        // SAFETY: the range is this task's own, which is in no other call.
+        let _ = unsafe { sys::munmap(at, map::SCRATCH_STRIDE) };
+        made = map();
+    }
+    match made {
+        Ok(made) if made == at => true,
+        Ok(other) => {
+            // SAFETY: mapped just now.
+            let _ = unsafe { sys::munmap(other, len) };
+            false
+        }
+        Err(_) => false,
+    }
 }
 
 fn covers(cx: &Cx) -> bool {
@@ -92,30 +145,16 @@ fn mapped(task: &mut Task, call: &Transfer, need: Need) -> i64 {
     if len <= task.scratch {
         return call.within(task, Memory::new(at, need));
     }
-    let flags =
-        sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
-    // SAFETY: NOREPLACE never touches an existing mapping.
-    let mut made = unsafe { sys::mmap(at, len, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0) };
-    if made == Err(Errno::EEXIST) {
-        // Too small for this call, or left behind by a task that is gone.
-        // SAFETY: the range is this task's own, which is in no other call.
-        made = unsafe {
-            let _ = sys::munmap(at, map::SCRATCH_STRIDE);
-            sys::mmap(at, len, sys::PROT_READ | sys::PROT_WRITE, flags, -1, 0)
-        };
-    }
-    let ret = match made {
-        Ok(made) if made == at => call.within(task, Memory::new(at, need)),
-        _ => record::wait(task, call.nr, call.args),
-    };
     task.scratch = 0;
-    match made {
-        Ok(made) if made == at && len == KEPT => task.scratch = KEPT,
-        Ok(made) => {
-            // SAFETY: mapped above, and the call is over.
-            let _ = unsafe { sys::munmap(made, len) };
-        }
-        Err(_) => {}
+    if !map_at(at, len) {
+        return record::wait(task, call.nr, call.args);
+    }
+    let ret = call.within(task, Memory::new(at, need));
+    if len == KEPT {
+        task.scratch = KEPT;
+    } else {
+        // SAFETY: mapped above, and the call is over.
+        let _ = unsafe { sys::munmap(at, len) };
     }
     ret
 }

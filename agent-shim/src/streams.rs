@@ -12,7 +12,7 @@ use reenact_abi::event::{Header, Kind};
 use reenact_abi::map;
 
 use crate::dispatch::Cx;
-use crate::guest_mem::{self, Hash};
+use crate::guest_mem::{Block, Hash};
 use crate::hooks::{descriptors, output};
 use crate::task::{session, Task};
 use crate::{divergence, log, record, replay};
@@ -59,16 +59,16 @@ impl Stream {
         let mut left = len;
         self.bytes += len;
         while left != 0 {
-            let mut block = [0u8; 512];
+            let mut block = Block::<512>::new();
             let room = if self.held != 0 {
                 8 - u64::from(self.held)
             } else {
                 block.len() as u64
             };
             let take = left.min(room) as usize;
-            let got = guest_mem::read(at, &mut block[..take]);
-            self.push(&block[..got]);
-            if got < take {
+            let bytes = block.read(at, take);
+            self.push(bytes);
+            if bytes.len() < take {
                 return;
             }
             at += take as u64;
@@ -113,17 +113,28 @@ pub fn wrote(cx: &Cx, ret: i64) {
     if ret <= 0 || !output::writes(cx.row) {
         return;
     }
-    let streams = all(cx.task);
-    let name = (cx.call.args[0] as u32).wrapping_add(1);
-    let index = streams
-        .iter()
-        .position(|stream| stream.used == name)
-        .or_else(|| streams.iter().position(|stream| stream.used == 0));
-    if let Some(index) = index {
-        let stream = &mut streams[index];
-        stream.used = name;
+    if let Some(stream) = of(cx.task, cx.call.args[0]) {
         output::sent(cx, ret as u64, |at, len| stream.add(at, len));
     }
+}
+
+/// These bytes were written.
+pub fn add(task: &Task, fd: u64, bytes: &[u8]) {
+    if let Some(stream) = of(task, fd) {
+        stream.bytes += bytes.len() as u64;
+        stream.push(bytes);
+    }
+}
+
+/// The sum of a descriptor, if there is one or may be one more.
+fn of(task: &Task, fd: u64) -> Option<&'static mut Stream> {
+    let streams = all(task);
+    let name = (fd as u32).wrapping_add(1);
+    let named = |name| streams.iter().position(|stream| stream.used == name);
+    let index = named(name).or_else(|| named(0))?;
+    let stream = &mut streams[index];
+    stream.used = name;
+    Some(stream)
 }
 
 /// Recording: a call that may be the last to know of some descriptors is about to be made.

@@ -67,6 +67,8 @@ pub struct Task {
     pub robust_chained: RobustList,
     /// Recording: bytes written to the ring, where the last record begins, and what was published.
     pub head: u64,
+    /// How far the recorder had drained it when that was last looked at.
+    pub tail: u64,
     pub last_record: u64,
     /// Where the ring stood when the recorder was last asked to drain.
     pub woken: u64,
@@ -134,7 +136,7 @@ pub struct Process {
 }
 
 /// Room for the shim's own stack and state at the start of each block.
-const STATE: u64 = 4096;
+const STATE: u64 = 8192;
 const _: () = assert!(core::mem::size_of::<Task>() <= STATE as usize);
 
 /// The end of each stack where the kernel puts its frames is used for nothing else: XSAVE leaves holes

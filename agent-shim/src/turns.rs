@@ -6,7 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{state, Group, GROUPS_MAX, MERGE_BY_RECORDER};
+use reenact_abi::arena::{inflight, state, Group, GROUPS_MAX, MERGE_BY_RECORDER};
 
 use crate::chaos;
 use crate::loops;
@@ -29,8 +29,19 @@ pub fn root(mut index: u32) -> u32 {
     index
 }
 
+#[inline(always)]
 pub fn mine(task: &Task) -> &'static Group {
-    group(root(task.my_slot().group.load(Ordering::Relaxed)))
+    let index = task.my_slot().group.load(Ordering::Relaxed);
+    let group = group(index);
+    if group.merged_into.load(Ordering::Acquire) == 0 {
+        return group;
+    }
+    merged(index)
+}
+
+#[cold]
+fn merged(index: u32) -> &'static Group {
+    group(root(index))
 }
 
 /// Takes the turn of the task's group.
@@ -48,6 +59,7 @@ pub fn acquire(task: &Task) {
 }
 
 /// Locks one entry for the task in `slot`.
+#[inline(always)]
 fn take(index: u32, slot: u32) {
     let group = group(index);
     let free = group
@@ -60,7 +72,9 @@ fn take(index: u32, slot: u32) {
         group.waiters.fetch_sub(1, Ordering::SeqCst);
     }
     group.moved.store(slot + 1, Ordering::Relaxed);
-    group.grants.fetch_add(1, Ordering::SeqCst);
+    // Only the holder counts. Whoever made way said so before it gave up the lock that led here.
+    let grants = group.grants.load(Ordering::Relaxed).wrapping_add(1);
+    group.grants.store(grants, Ordering::Release);
     if group.making_way.load(Ordering::SeqCst) != 0 {
         sys::futex_wake(&group.grants, u32::MAX >> 1);
     }
@@ -116,7 +130,7 @@ fn slice(group: &Group) -> u64 {
 /// Interrupts the holder, unless it is in a call, behind which it looks by itself.
 fn hurry_holder(group: &Group) {
     let holder = group.moved.load(Ordering::Relaxed);
-    if holder == 0 || slot(holder - 1).inflight.load(Ordering::Relaxed) != 0 {
+    if holder == 0 || slot(holder - 1).written.inflight.load(Ordering::Relaxed) != inflight::NONE {
         return;
     }
     let holder = slot(holder - 1);
@@ -330,6 +344,7 @@ pub fn merge(task: &Task, other: u32) -> bool {
 }
 
 /// Recording: the position of the event that happens now.
+#[inline(always)]
 pub fn next_order(task: &Task) -> (u32, u64) {
     let group = mine(task);
     // Only the task that has the turn counts.

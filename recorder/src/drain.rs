@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use reenact_abi::arena::{self, slot, Slot, LARGE, RINGS, RING_LARGE, RING_SIZE, SLOTS_MAX};
+use reenact_abi::arena::{
+    self, inflight, slot, Slot, LARGE, RINGS, RING_LARGE, RING_SIZE, SLOTS_MAX,
+};
 use reenact_abi::event::{
-    flags, Again, Header, Kind, Part, Role, AGAIN_SIZE, HEADER_SIZE, PART_BYTES_MAX, PART_SIZE,
-    RECORD_MAX, TEMPLATES,
+    alike, flags, Again, Alike, Header, Kind, Part, Role, AGAIN_SIZE, ALIKE_SIZE, HEADER_SIZE,
+    PART_BYTES_MAX, PART_SIZE, RECORD_MAX, TEMPLATES,
 };
 use reenact_launch::Session;
 use reenact_trace::{
@@ -19,6 +21,14 @@ use smallvec::SmallVec;
 
 const OWNER_DIED: u32 = 0x4000_0000;
 
+/// An event that later ones repeat.
+#[derive(Clone, Copy)]
+struct Template {
+    header: Header,
+    /// Address of its only part, if it has one.
+    addr: u64,
+}
+
 /// A stream whose task has a slot.
 #[derive(Default)]
 struct Live {
@@ -26,8 +36,8 @@ struct Live {
     parent: u32,
     /// Bytes that do not make a whole event yet.
     pending: Vec<u8>,
-    /// Events that later ones repeat, with the address of their part.
-    templates: Box<[Option<(Header, u64)>]>,
+    /// Events that later ones repeat.
+    templates: Box<[Option<Template>]>,
     /// A large event whose parts are still coming.
     open: Option<Event>,
     /// Kind and result of the last event.
@@ -140,8 +150,8 @@ impl<'a> Drain<'a> {
             self.totals.streams += 1;
         }
         let (head, tail) = (
-            entry.head.load(Ordering::Acquire),
-            entry.tail.load(Ordering::Relaxed),
+            entry.written.head.load(Ordering::Acquire),
+            entry.drained.tail.load(Ordering::Relaxed),
         );
         let ready = head.wrapping_sub(tail);
         let (_, size) = ring(index, entry);
@@ -150,9 +160,9 @@ impl<'a> Drain<'a> {
             return Ok(0);
         }
         copy_ring(self.session, index, tail, ready, &mut live.pending);
-        entry.tail.store(head, Ordering::Release);
-        if entry.waiting.load(Ordering::SeqCst) != 0 {
-            wake(&entry.waiting);
+        entry.drained.tail.store(head, Ordering::Release);
+        if entry.drained.waiting.load(Ordering::SeqCst) != 0 {
+            wake(&entry.drained.waiting);
         }
         // Out of the stream while its records are read, so that they need not be copied.
         let mut pending = std::mem::take(&mut live.pending);
@@ -220,19 +230,27 @@ impl<'a> Drain<'a> {
         writer: &mut Writer,
     ) -> Result<(), WriteError> {
         let look = || {
-            let head = entry.head.load(Ordering::Acquire);
-            let inside = entry.inflight.load(Ordering::Acquire) != 0;
+            let written = &entry.written;
+            let head = written.head.load(Ordering::Acquire);
             let mut bytes = Vec::new();
-            copy_ring(self.session, index, head, HEADER_SIZE as u64, &mut bytes);
-            let bytes = bytes.first_chunk().filter(|_| inside)?;
-            Some((head, header_of(bytes)))
+            match written.inflight.load(Ordering::Acquire) {
+                inflight::IN_RING => {
+                    copy_ring(self.session, index, head, HEADER_SIZE as u64, &mut bytes)
+                }
+                inflight::IN_SLOT => {
+                    let words = written.call.iter().map(|word| word.load(Ordering::Relaxed));
+                    bytes.extend(words.flat_map(u64::to_le_bytes));
+                }
+                _ => {}
+            }
+            Some((head, header_of(bytes.first_chunk()?)))
         };
         let (first, second) = (look(), look());
         // A task that lives on may be writing what we read.
         let Some((head, mut header)) = first.filter(|_| first == second && !live.broken) else {
             return Ok(());
         };
-        let drained = head == entry.tail.load(Ordering::Acquire)
+        let drained = head == entry.drained.tail.load(Ordering::Acquire)
             && live.open.is_none()
             && live.pending.is_empty();
         if header.kind == Kind::Call as u8 && drained {
@@ -399,6 +417,11 @@ const _: () = assert!(
         && AGAIN_SIZE == 40
         && core::mem::offset_of!(Again, template) == 6
         && core::mem::offset_of!(Again, words) == 24
+        && ALIKE_SIZE == 40
+        && core::mem::offset_of!(Alike, part) == 5
+        && core::mem::offset_of!(Alike, template) == 6
+        && core::mem::offset_of!(Alike, ret) == 24
+        && core::mem::offset_of!(Alike, hash_or_len) == 32
 );
 
 /// An event of so many bytes is not waited for as a whole.
@@ -419,9 +442,11 @@ fn keep_template(live: &mut Live, header: &Header, parts: &[PartRef<'_>]) {
     if live.templates.is_empty() {
         live.templates = vec![None; TEMPLATES].into();
     }
-    let place = live.templates.get_mut(header.template as usize - 1);
-    if let (Some(place), [part]) = (place, parts) {
-        *place = (part.role == Role::Output && part.len == 16).then_some((*header, part.addr));
+    if let Some(place) = live.templates.get_mut(header.template as usize - 1) {
+        *place = Some(Template {
+            header: *header,
+            addr: parts.first().map_or(0, |part| part.addr),
+        });
     }
 }
 
@@ -433,13 +458,13 @@ fn again(
     totals: &mut Totals,
 ) -> Result<bool, WriteError> {
     let number = usize::from(u16::from_le_bytes([record[6], record[7]]));
-    let Some((template, addr)) = live.templates.get(number).copied().flatten() else {
+    let Some(Template { header, addr }) = live.templates.get(number).copied().flatten() else {
         return Ok(false);
     };
     let header = Header {
         order: word(record, 8),
         time_ns: word(record, 16),
-        ..template
+        ..header
     };
     let part = PartRef {
         role: Role::Output,
@@ -450,6 +475,58 @@ fn again(
     };
     emit(live, header, &[part], writer, totals)?;
     Ok(half(record, 0) as usize == AGAIN_SIZE)
+}
+
+/// Takes a call that is like a template; false if there is no such, or it cannot be.
+fn alike(
+    live: &mut Live,
+    record: &[u8],
+    writer: &mut Writer,
+    totals: &mut Totals,
+) -> Result<bool, WriteError> {
+    let number = usize::from(u16::from_le_bytes([record[6], record[7]]));
+    let Some(Template { header, .. }) = live.templates.get(number).copied().flatten() else {
+        return Ok(false);
+    };
+    let (how, ret, hash_or_len) = (record[5], word(record, 24), word(record, 32));
+    let is = |bit| how & bit != 0;
+    let (input_hash, len) = if is(alike::TAKEN) {
+        (hash_or_len, if is(alike::INPUT) { ret } else { 0 })
+    } else {
+        (0, hash_or_len)
+    };
+    let role = if is(alike::INPUT) {
+        Role::Input
+    } else {
+        Role::Output
+    };
+    let Some(bytes) = record[ALIKE_SIZE..].get(..len as usize) else {
+        return Ok(false);
+    };
+    let Some(addr) = header.args.get(usize::from(how & alike::ARGUMENT)) else {
+        return Ok(false);
+    };
+    let header = Header {
+        order: word(record, 8),
+        time_ns: word(record, 16),
+        ret: ret as i64,
+        input_hash,
+        ..header
+    };
+    let part = PartRef {
+        role,
+        addr: *addr,
+        len,
+        content: 0,
+        bytes,
+    };
+    let parts = if is(alike::INPUT | alike::OUTPUT) {
+        &[part][..]
+    } else {
+        &[]
+    };
+    emit(live, header, parts, writer, totals)?;
+    Ok(true)
 }
 
 /// Finds the event in front, and its parts.
@@ -520,6 +597,22 @@ fn consume(
             at += AGAIN_SIZE;
             continue;
         }
+        if live.open.is_none() && rest[4] == Kind::Alike as u8 {
+            let size = half(rest, 0) as usize;
+            if !(ALIKE_SIZE..=RECORD_MAX).contains(&size) || !size.is_multiple_of(8) {
+                live.broken = true;
+                break;
+            }
+            let Some(record) = rest.get(..size) else {
+                break;
+            };
+            if !alike(live, record, writer, totals)? {
+                live.broken = true;
+                break;
+            }
+            at += size;
+            continue;
+        }
         if live.open.is_none() {
             let mut parts = SmallVec::new();
             match (whole(rest, &mut parts), rest.first_chunk()) {
@@ -562,6 +655,9 @@ fn consume(
         }
         if record[5] & flags::MORE == 0 {
             if let Some(event) = live.open.take() {
+                if event.header.template != 0 {
+                    keep_template(live, &event.header, &event.part_refs());
+                }
                 emit(live, event.header, &event.part_refs(), writer, totals)?;
             }
         }

@@ -3,14 +3,12 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::state;
-
 use crate::dispatch::{After, Call, Cx, Flow};
 use crate::guest_mem;
 use crate::intercept::clock;
 use crate::nr;
-use crate::task::{session, Task};
-use crate::{chaos, outputs, record, ring, turns};
+use crate::task::Task;
+use crate::{lean, outputs, record, ring, turns};
 
 /// An offset between clocks is taken to hold for so long.
 const OFFSET_NS: u64 = 1_000_000;
@@ -24,13 +22,7 @@ pub fn quick(task: &mut Task, call: &Call) -> Option<After> {
         nr::GETTIMEOFDAY if call.args[1] == 0 => (clock::REALTIME, call.args[0]),
         _ => return None,
     };
-    let undisturbed = task.pending.load(Ordering::Acquire) == 0
-        && !task.detached
-        && task.recording()
-        && session().state.load(Ordering::Relaxed) == state::OPEN
-        && !turns::is_wanted(task)
-        && !chaos::on()
-        && ring::has_room_for_whole(task);
+    let undisturbed = lean::undisturbed(task) && ring::has_room_for_whole(task);
     if id > clock::MONOTONIC || to == 0 || !undisturbed {
         return None;
     }
@@ -49,7 +41,7 @@ pub fn quick(task: &mut Task, call: &Call) -> Option<After> {
         nr::GETTIMEOFDAY => [seconds, ns / 1000],
         _ => [seconds, ns],
     };
-    guest_mem::put(to, value).ok()?;
+    guest_mem::put_pair(to, value).ok()?;
     let order = turns::next_order(task);
     ring::whole(task, call, order, time_ns, to, value);
     Some(match task.pending.load(Ordering::Acquire) {

@@ -356,8 +356,8 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
     }
     let process = cx.task.process();
     let mine = cx.task.my_slot();
-    mine.head.store(cx.task.at, Ordering::Relaxed);
-    mine.tail.store(cx.task.events, Ordering::Relaxed);
+    mine.written.head.store(cx.task.at, Ordering::Relaxed);
+    mine.drained.tail.store(cx.task.events, Ordering::Relaxed);
     loader::carry(cx.task);
     replay::give_turn(cx.task);
     let mut boot = Text::<64>::new();

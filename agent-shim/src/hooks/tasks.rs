@@ -6,7 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{self, Reason, SLOTS_MAX};
+use reenact_abi::arena::{self, inflight, Reason, SLOTS_MAX};
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_abi::syscalls::Hook;
 
@@ -209,10 +209,14 @@ fn fill_slot(task: &Task, index: u32, process: u32, number: u32, group_index: u3
         (*at).parent_process = task.process;
         (*at).parent_task = task.number;
         (*at).exe = slot(task.slot).exe;
-        (*at).head.store(0, Ordering::Relaxed);
-        (*at).tail.store(0, Ordering::Relaxed);
-        (*at).inflight.store(0, Ordering::Relaxed);
-        (*at).waiting.store(0, Ordering::Relaxed);
+        (*at).written.0.head.store(0, Ordering::Relaxed);
+        (*at).drained.0.tail.store(0, Ordering::Relaxed);
+        (*at)
+            .written
+            .0
+            .inflight
+            .store(inflight::NONE, Ordering::Relaxed);
+        (*at).drained.0.waiting.store(0, Ordering::Relaxed);
         (*at).gaps.store(0, Ordering::Relaxed);
         (*at).owner.store(0, Ordering::Relaxed);
         (*at).tid.store(0, Ordering::Relaxed);

@@ -11,6 +11,7 @@ pub mod trap;
 use crate::arch::{PatchedFrame, PATCHED};
 use crate::dispatch::{self, After, Call};
 use crate::hooks::clocks;
+use crate::lean;
 use crate::task::Task;
 use core::sync::atomic::Ordering;
 
@@ -25,7 +26,8 @@ fn word(at: &u64) -> u64 {
 /// A call from a rewritten site, on the task's own stack.
 pub extern "C" fn patched(kept: &mut PatchedFrame) {
     let stub = patch::stub_of_number(kept.site);
-    let rip = patch::logical(stub);
+    // SAFETY: the stub that leads here holds it.
+    let rip = unsafe { patch::logical_of(stub) };
     let regs = &mut kept.context.regs;
     regs.rsp = PATCHED.rsp.load(Ordering::Relaxed);
     regs.rip = rip;
@@ -48,7 +50,13 @@ pub extern "C" fn patched(kept: &mut PatchedFrame) {
             regs.rax = 0;
             after
         }
-        None => dispatch::from_patched(task, &mut kept.context, call),
+        None => match lean::call(task, &call) {
+            Some((after, ret)) => {
+                regs.rax = ret;
+                after
+            }
+            None => dispatch::from_patched(task, &mut kept.context, call),
+        },
     };
     let resume = match after {
         After::Done => patch::behind(stub),

@@ -241,6 +241,16 @@ pub fn logical(stub: u64) -> u64 {
     guest_mem::get(stub + LOGICAL).unwrap_or(0)
 }
 
+/// The same, for a stub that is known to be one.
+///
+/// # Safety
+/// `stub` must be the address of a stub that was made.
+#[inline(always)]
+pub unsafe fn logical_of(stub: u64) -> u64 {
+    // SAFETY: forwarded promise.
+    unsafe { *((stub + LOGICAL) as *const u64) }
+}
+
 /// Where the target goes on behind a call made by this stub, and where it makes the call by a trap.
 pub fn behind(stub: u64) -> u64 {
     stub + TAIL

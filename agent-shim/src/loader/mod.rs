@@ -9,7 +9,7 @@ pub mod stack;
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{self, Boot, Mode, Net, PATH_MAX_SLOT};
+use reenact_abi::arena::{self, inflight, Boot, Mode, Net, PATH_MAX_SLOT};
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_abi::{map, ABI_VERSION, BOOT_ENV};
 
@@ -274,7 +274,7 @@ fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
 /// The execve that led here succeeded: its event, which the old program began, is complete.
 fn complete_exec(task: &mut Task) {
     let mine = task.my_slot();
-    if mine.inflight.load(Ordering::Acquire) == 0 {
+    if mine.written.inflight.load(Ordering::Acquire) == inflight::NONE {
         return;
     }
     task.last_record = task.head;
@@ -567,8 +567,8 @@ fn drop_kernel_mappings(vdso: Option<(u64, u64)>) {
 fn replay_image(task: &mut Task) -> ! {
     let mine = slot(task.slot);
     let (at, events) = (
-        mine.head.load(Ordering::Relaxed),
-        mine.tail.load(Ordering::Relaxed),
+        mine.written.head.load(Ordering::Relaxed),
+        mine.drained.tail.load(Ordering::Relaxed),
     );
     if !log::open(task) {
         crate::divergence::failed(task, reenact_abi::arena::Reason::EndOfStream, 0);

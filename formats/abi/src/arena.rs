@@ -263,6 +263,50 @@ pub mod slot {
 /// Length of the paths kept in a slot.
 pub const PATH_MAX_SLOT: usize = 256;
 
+/// Something that shares no cache line with what others write.
+#[repr(C, align(64))]
+pub struct Line<T>(pub T);
+
+impl<T> core::ops::Deref for Line<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The recorder's side of a ring.
+#[repr(C)]
+pub struct Drained {
+    /// Bytes ever drained.
+    pub tail: AtomicU64,
+    /// Non-zero while the task waits for room: a futex that the recorder wakes.
+    pub waiting: AtomicU32,
+}
+
+/// The task's side of a ring.
+#[repr(C)]
+pub struct Written {
+    /// Bytes ever written.
+    pub head: AtomicU64,
+    /// See [`inflight`].
+    pub inflight: AtomicU32,
+    pub reserved: u32,
+    /// Of the call that the task is inside of, with [`inflight::IN_SLOT`]: the words of a [`Header`].
+    pub call: [AtomicU64; HEADER_WORDS],
+}
+
+/// Words of a [`crate::event::Header`].
+pub const HEADER_WORDS: usize = crate::event::HEADER_SIZE / 8;
+
+/// `Written::inflight`: where the header lies of the call that the task is inside of.
+pub mod inflight {
+    pub const NONE: u32 = 0;
+    /// Unpublished, in the ring at `head`.
+    pub const IN_RING: u32 = 1;
+    /// In `Written::call`.
+    pub const IN_SLOT: u32 = 2;
+}
+
 /// A task's place in the session.
 #[repr(C)]
 pub struct Slot {
@@ -282,23 +326,19 @@ pub struct Slot {
     /// Thread and process id as the task sees them.
     pub tid: AtomicU32,
     pub pid: AtomicU32,
-    /// Bytes ever written to, and drained from, the ring.
-    pub head: AtomicU64,
-    pub tail: AtomicU64,
-    /// 1 while an unpublished header at `head` describes a call that the task is inside of.
-    pub inflight: AtomicU32,
-    /// Non-zero while the task waits for room: a futex that the recorder wakes.
-    pub waiting: AtomicU32,
-    /// Index of the group that the task takes turns in.
-    pub group: AtomicU32,
     /// Times that events were lost because nobody drained.
     pub gaps: AtomicU32,
     /// Replay: the signal that the replayer is to end the process with; 0: none.
     pub end_by: AtomicU32,
     /// Recording: 1 when the ring is the slot's large one. Changes only while the ring is empty.
     pub large_ring: AtomicU32,
+    /// Index of the group that the task takes turns in.
+    pub group: AtomicU32,
+    /// What the recorder writes, apart from what the task writes all the time.
+    pub drained: Line<Drained>,
     /// Over execve: 1, ignored signals, blocked signals, thread id as the program sees it.
     pub reserved: [u64; 4],
+    pub written: Line<Written>,
     /// Path of the running program, NUL-terminated.
     pub exe: [u8; PATH_MAX_SLOT],
 }

@@ -62,6 +62,8 @@ pub enum Kind {
     Assertion = 36,
     Checkpoint = 38,
     Redaction = 39,
+    /// In rings only: a call like an earlier one, see [`Alike`].
+    Alike = 253,
     /// In rings only: an event like an earlier one, see [`Again`].
     Again = 254,
     /// Not an event: a part of the one before it.
@@ -95,6 +97,7 @@ impl Kind {
         Kind::Mark,
         Kind::Checkpoint,
         Kind::Redaction,
+        Kind::Alike,
         Kind::Again,
         Kind::Part,
     ];
@@ -131,6 +134,7 @@ impl Kind {
             Kind::Mark => "mark",
             Kind::Checkpoint => "checkpoint",
             Kind::Redaction => "redaction",
+            Kind::Alike => "alike",
             Kind::Again => "again",
             Kind::Part => "part",
         }
@@ -176,7 +180,7 @@ pub struct Header {
     pub nr: u16,
     /// Group of tasks that this event is ordered in.
     pub group: u32,
-    /// In rings: the template (see [`Again`]) that this event becomes, plus one; 0: none.
+    /// In rings: the template (see [`Again`] and [`Alike`]) that this event becomes, plus one; 0: none.
     pub template: u32,
     /// Position in the group's total order.
     pub order: u64,
@@ -215,8 +219,43 @@ pub struct Again {
 /// Size of [`Again`], in bytes.
 pub const AGAIN_SIZE: usize = core::mem::size_of::<Again>();
 
+/// In rings only, for the calls that programs make most: a call that equals the last one which became
+/// template number `template` of the task in all that a header holds but order, time, result and input
+/// hash. Its only part, if any, is what lies behind one argument. The recorder makes it whole again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Alike {
+    /// Bytes of this record: [`ALIKE_SIZE`], and those of the part, padded with anything to 8.
+    pub size: u32,
+    /// Always `Kind::Alike`.
+    pub kind: u8,
+    /// The part, see [`alike`].
+    pub part: u8,
+    pub template: u16,
+    pub order: u64,
+    pub time_ns: u64,
+    pub ret: i64,
+    /// Of a call that took bytes, their hash, and the part has as many as it returned. Of one that wrote
+    /// some, how many the part has.
+    pub hash_or_len: u64,
+}
+
+/// Size of [`Alike`] without its part, in bytes.
+pub const ALIKE_SIZE: usize = core::mem::size_of::<Alike>();
+
+/// `Alike::part`: the argument that points at the bytes, and what was done with them.
+pub mod alike {
+    pub const ARGUMENT: u8 = 7;
+    /// The call took bytes: there is a hash.
+    pub const TAKEN: u8 = 8;
+    /// The bytes that it took are the part.
+    pub const INPUT: u8 = 16;
+    /// The bytes that it wrote are the part.
+    pub const OUTPUT: u8 = 32;
+}
+
 /// Templates of each task. A power of two.
-pub const TEMPLATES: usize = 32;
+pub const TEMPLATES: usize = 64;
 
 /// What a part's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -240,7 +240,10 @@ impl Writer {
 
 /// Whether the format can hold the event.
 pub(crate) fn check_event(header: &Header, parts: &[PartRef<'_>]) -> Result<(), String> {
-    if header.kind == Kind::Part as u8 || header.kind == Kind::Again as u8 {
+    if [Kind::Part, Kind::Again, Kind::Alike]
+        .map(|kind| kind as u8)
+        .contains(&header.kind)
+    {
         return Err("a part or a repetition is no event".into());
     }
     if parts.len() > EVENT_PARTS_MAX {

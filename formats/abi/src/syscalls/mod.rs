@@ -15,6 +15,7 @@
 //!   not look (the event of `EPOLL_CTL_DEL`). Whoever reads by the table must tolerate it.
 
 mod describe;
+pub mod flat;
 pub mod flow;
 pub mod ioctl;
 mod rows;

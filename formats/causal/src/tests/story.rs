@@ -398,7 +398,7 @@ fn tamper(dice: &mut Dice, events: &mut [(StreamId, Event)], at: usize) {
         6 => {
             let mut kinds: Vec<Kind> = Kind::ALL.to_vec();
             // These stand in rings only.
-            kinds.retain(|kind| !matches!(kind, Kind::Part | Kind::Again));
+            kinds.retain(|kind| !matches!(kind, Kind::Part | Kind::Again | Kind::Alike));
             header.kind = kinds[dice.below(kinds.len() as u64) as usize] as u8;
         }
         7 => header.ticket = value(dice),

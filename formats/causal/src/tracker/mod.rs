@@ -373,7 +373,7 @@ impl Tracker {
             Kind::Exit | Kind::Map | Kind::Tsc | Kind::Cpuid | Kind::Merge | Kind::Preempt => {}
             Kind::Checksum | Kind::Stored | Kind::Plan | Kind::Step | Kind::FaultIntent => {}
             Kind::FaultEffect | Kind::Assertion | Kind::Checkpoint | Kind::Redaction => {}
-            Kind::Part | Kind::Again | Kind::Resume => {}
+            Kind::Part | Kind::Again | Kind::Alike | Kind::Resume => {}
         }
     }
 
