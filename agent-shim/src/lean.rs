@@ -183,7 +183,7 @@ fn write_down(task: &mut Task, call: &Call, flat: &Flat, piece: &Piece, ret: i64
     let mut returned = ring::Returned {
         ret,
         order,
-        time_ns: clock::monotonic_ns(),
+        time_ns: clock::event_ns(),
         input_hash,
         part: piece.part,
         len: sent + piece.written(ret),

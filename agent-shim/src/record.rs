@@ -179,7 +179,7 @@ pub fn complete(task: &mut Task, ret: i64) {
         return;
     }
     let (group, order) = turns::next_order(task);
-    let time_ns = clock::monotonic_ns();
+    let time_ns = clock::event_ns();
     let header = ring::header(task);
     header.group = group;
     header.order = order;
@@ -199,7 +199,7 @@ pub fn open(task: &mut Task, mut header: Header) {
         return;
     }
     (header.group, header.order) = turns::next_order(task);
-    header.time_ns = clock::monotonic_ns();
+    header.time_ns = clock::event_ns();
     ring::begin(task, &header);
 }
 

@@ -47,6 +47,9 @@ struct Live {
     broken: bool,
 }
 
+/// Bytes that are taken from a ring at a time.
+const AT_ONCE: u64 = 128 << 10;
+
 /// Totals for the closing line and the trace's end.
 #[derive(Default, Clone, Debug)]
 pub struct Totals {
@@ -96,7 +99,7 @@ impl<'a> Drain<'a> {
             taken += self.drain_slot(index, entry, writer)?;
             if dead || foreign {
                 // Once more: what it wrote between our look at the ring and its death.
-                taken += self.drain_slot(index, entry, writer)?;
+                taken += self.drain_all(index, entry, writer)?;
                 self.end_stream(index, entry, writer, state, foreign)?;
             }
         }
@@ -133,6 +136,23 @@ impl<'a> Drain<'a> {
             .count()
     }
 
+    /// Takes all that a task has written which will write no more.
+    fn drain_all(
+        &mut self,
+        index: usize,
+        entry: &Slot,
+        writer: &mut Writer,
+    ) -> Result<u64, WriteError> {
+        let mut taken = 0;
+        for _ in 0..=RING_LARGE / AT_ONCE {
+            match self.drain_slot(index, entry, writer)? {
+                0 => break,
+                bytes => taken += bytes,
+            }
+        }
+        Ok(taken)
+    }
+
     fn drain_slot(
         &mut self,
         index: usize,
@@ -159,9 +179,16 @@ impl<'a> Drain<'a> {
             live.broken |= ready > size;
             return Ok(0);
         }
+        // As much at a time as a cache holds beside what becomes of it.
+        let (ready, left) = (ready.min(AT_ONCE), ready.saturating_sub(AT_ONCE));
         copy_ring(self.session, index, tail, ready, &mut live.pending);
-        entry.drained.tail.store(head, Ordering::Release);
-        if entry.drained.waiting.load(Ordering::SeqCst) != 0 {
+        entry
+            .drained
+            .tail
+            .store(tail.wrapping_add(ready), Ordering::Release);
+        // A task that waits is woken once there is room for a while.
+        let room = left <= size / 2;
+        if room && entry.drained.waiting.load(Ordering::SeqCst) != 0 {
             wake(&entry.drained.waiting);
         }
         // Out of the stream while its records are read, so that they need not be copied.
@@ -312,7 +339,7 @@ impl<'a> Drain<'a> {
         let left: Vec<usize> = self.live.keys().copied().collect();
         for index in left {
             let entry = self.session.slot(index);
-            self.drain_slot(index, entry, writer)?;
+            self.drain_all(index, entry, writer)?;
             let Some(mut live) = self.live.remove(&index) else {
                 continue;
             };
@@ -466,15 +493,16 @@ fn again(
         time_ns: word(record, 16),
         ..header
     };
-    let part = PartRef {
-        role: Role::Output,
-        addr,
-        len: 16,
-        content: 0,
-        bytes: &record[24..],
-    };
-    emit(live, header, &[part], writer, totals)?;
-    Ok(half(record, 0) as usize == AGAIN_SIZE)
+    if header.input_hash != 0 || header.ticket != 0 || half(record, 0) as usize != AGAIN_SIZE {
+        return Ok(false);
+    }
+    live.last = Some((header.kind, header.ret));
+    totals.events += 1;
+    let pair = [24, 32].map(|at| word(record, at));
+    if let Some((_, handle)) = live.stream {
+        writer.pair_of(handle, &header, addr, pair)?;
+    }
+    Ok(true)
 }
 
 /// Takes a call that is like a template; false if there is no such, or it cannot be.

@@ -43,7 +43,7 @@ pub fn quick(task: &mut Task, call: &Call) -> Option<After> {
     };
     guest_mem::put_pair(to, value).ok()?;
     let order = turns::next_order(task);
-    ring::whole(task, call, order, time_ns, to, value);
+    ring::whole(task, call, order, clock::event_time(time_ns), to, value);
     Some(match task.pending.load(Ordering::Acquire) {
         0 => After::Done,
         _ => After::Deliver,

@@ -10,7 +10,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use reenact_abi::arena::{self, ClockEntry, CLOCKS_MAX, CLOCK_SITES_MAX};
+use reenact_abi::arena::{self, ClockEntry, CLOCKS_MAX, CLOCK_SITES_MAX, CPUID_SITE};
 use reenact_abi::map::{self, PAGE};
 
 use crate::guest_mem;
@@ -145,6 +145,19 @@ pub fn monotonic_ns() -> u64 {
     }
 }
 
+/// The time of an event that happens now.
+#[inline(always)]
+pub fn event_ns() -> u64 {
+    event_time(monotonic_ns())
+}
+
+/// Times of events are multiples of 32 ns: to read the clock takes about as long, and what is finer would
+/// be a quarter of a trace.
+#[inline(always)]
+pub fn event_time(monotonic_ns: u64) -> u64 {
+    monotonic_ns & !31
+}
+
 /// The target put something else there.
 pub fn gone(start: u64, end: u64) {
     let (begin, stop) = (BEGIN.load(Ordering::Relaxed), END.load(Ordering::Relaxed));
@@ -171,12 +184,48 @@ pub fn code_mapped(at: u64, len: u64, offset: u64, content: u64) {
         Some(found)
     }) {
         Some(Some(count)) => {
-            let within = sites[..count].iter().all(|site| u64::from(*site) < len);
-            if !within || !patch::hide_counters(at, &sites[..count]) {
+            let sites = &mut sites[..count];
+            sites.iter_mut().for_each(|site| *site &= !CPUID_SITE);
+            sites.sort_unstable();
+            let within = sites.iter().all(|site| u64::from(*site) < len);
+            if !within || !patch::hide_all(at, sites) {
                 distrust();
+            } else if let Some(free) = mm().code.looked_at.iter_mut().find(|at| at.1 == 0) {
+                *free = (at, at + len, content);
             }
         }
         _ => distrust(),
+    }
+}
+
+/// A CPUID was executed at `rip`, and faulted: the next one there is to fault without the CPU's help, and
+/// so are those of other processes that map the same code. Nobody else looks for them: bytes that
+/// were executed are an instruction for certain.
+pub fn executed_cpuid(rip: u64) {
+    let within = |range: &&(u64, u64, u64)| (range.0..range.1).contains(&rip);
+    let Some((start, _, content)) = mm().code.looked_at.iter().find(within).copied() else {
+        return;
+    };
+    let entry = entry(content);
+    let site = (rip - start) as u32 | CPUID_SITE;
+    let count = entry.count.load(Ordering::Relaxed);
+    let same = entry.state.load(Ordering::Acquire) == READY
+        && entry.content.load(Ordering::Relaxed) == content;
+    if !mm().code.holds(rip, rip + 2) || !patch::hide_all(start, &[site & !CPUID_SITE]) || !same {
+        return;
+    }
+    let known = entry.sites.iter().take(count as usize);
+    let mut known = known.map(|known| known.load(Ordering::Relaxed));
+    if let (false, Some(free)) = (
+        known.any(|known| known == site),
+        entry.sites.get(count as usize),
+    ) {
+        // Of two that come at the same time one may be forgotten, until it is executed again.
+        free.store(site, Ordering::Relaxed);
+        let _ =
+            entry
+                .count
+                .compare_exchange(count, count + 1, Ordering::Release, Ordering::Relaxed);
     }
 }
 

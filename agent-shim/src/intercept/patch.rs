@@ -37,6 +37,7 @@ const CODE_RANGES: usize = 192;
 const COUNTERS: usize = 256;
 const SITES: usize = 2048;
 const COUNTER_READS: usize = 256;
+const LOOKED_AT: usize = 32;
 
 /// What is known of an address space's code.
 pub struct Code {
@@ -50,10 +51,12 @@ pub struct Code {
     /// Stubs made in each range, and the first and last site that they stand for.
     made: [u32; STUBS.len()],
     spans: [(u64, u64); STUBS.len()],
-    /// Where reads of the cycle counter were hidden.
+    /// Where reads of the cycle counter, and CPUIDs, were hidden.
     hidden: [u64; COUNTER_READS],
     /// Not all of them could be: the counter traps.
     pub clocks_trap: bool,
+    /// Mapped code that was looked at for them: start, end, and the number of the content.
+    pub looked_at: [(u64, u64, u64); LOOKED_AT],
 }
 
 impl Code {
@@ -65,6 +68,7 @@ impl Code {
         spans: [(u64::MAX, 0); STUBS.len()],
         hidden: [0; COUNTER_READS],
         clocks_trap: false,
+        looked_at: [(0, 0, 0); LOOKED_AT],
     };
 
     /// A file was mapped privately.
@@ -91,6 +95,11 @@ impl Code {
         for hidden in &mut self.hidden {
             if (start..end).contains(hidden) {
                 *hidden = 0;
+            }
+        }
+        for code in &mut self.looked_at {
+            if code.0 < end && code.1 > start {
+                *code = (0, 0, 0);
             }
         }
         let rewritten = |span: &(u64, u64)| span.0 < end && span.1 > start;
@@ -399,13 +408,24 @@ fn image(stub: u64, number: u64, rip: u64, back: u64, window: &Window) -> Option
     Some(image)
 }
 
-/// What stands in place of RDTSC and of RDTSCP: each faults as an unknown instruction.
-const HIDDEN_RDTSC: [u8; 2] = [0x0f, 0x0b];
-const HIDDEN_RDTSCP: [u8; 3] = [0x06, 0x01, 0xf9];
+/// What stands in place of RDTSC, RDTSCP and CPUID: HLT, which faults in a program, and what is left of
+/// the instruction. An unknown instruction would do as well, but hypervisors look at each of those.
+const HIDDEN_RDTSC: [u8; 2] = [0xf4, 0x31];
+const HIDDEN_RDTSCP: [u8; 3] = [0xf4, 0x01, 0xf9];
+const HIDDEN_CPUID: [u8; 2] = [0xf4, 0xa2];
 
-/// Replaces the reads of the cycle counter at these ascending offsets from `base`; false when one of
-/// them could not be.
-pub fn hide_counters(base: u64, offsets: &[u32]) -> bool {
+/// An instruction that was hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    Rdtsc,
+    Rdtscp,
+    Cpuid,
+}
+
+/// Replaces the instructions at these ascending offsets from `base`; false when a read of the cycle
+/// counter could not be. A CPUID that is left faults by itself, though it takes a virtual machine to its
+/// host first.
+pub fn hide_all(base: u64, offsets: &[u32]) -> bool {
     /// Sites this near each other are made writable together.
     const NEAR: u32 = 16 * PAGE as u32;
     let mut rest = offsets;
@@ -417,7 +437,7 @@ pub fn hide_counters(base: u64, offsets: &[u32]) -> bool {
             base + u64::from(now[together - 1]) + 3,
         );
         let hidden = while_writable(from, to, PLAIN_CODE, || {
-            now.iter().all(|at| hide_counter(base + u64::from(*at)))
+            now.iter().all(|at| hide(base + u64::from(*at)))
         });
         if !hidden {
             return false;
@@ -427,13 +447,15 @@ pub fn hide_counters(base: u64, offsets: &[u32]) -> bool {
     true
 }
 
-fn hide_counter(at: u64) -> bool {
-    let Some(free) = mm().code.hidden.iter_mut().find(|hidden| **hidden == 0) else {
-        return false;
-    };
+fn hide(at: u64) -> bool {
     let mut code = [0u8; 3];
     guest_mem::read(at, &mut code);
+    let is_cpuid = code[..2] == [0x0f, 0xa2];
+    let Some(free) = mm().code.hidden.iter_mut().find(|hidden| **hidden == 0) else {
+        return is_cpuid;
+    };
     let stored = match code {
+        _ if is_cpuid => guest_mem::write(at, &HIDDEN_CPUID) == HIDDEN_CPUID.len(),
         [0x0f, 0x31, _] => guest_mem::write(at, &HIDDEN_RDTSC) == HIDDEN_RDTSC.len(),
         [0x0f, 0x01, 0xf9] => guest_mem::write(at, &HIDDEN_RDTSCP) == HIDDEN_RDTSCP.len(),
         _ => false,
@@ -444,17 +466,19 @@ fn hide_counter(at: u64) -> bool {
     stored
 }
 
-/// Bytes of the read of the cycle counter that was hidden at `rip`.
-pub fn hidden_counter(rip: u64) -> Option<u64> {
+/// What was hidden at `rip`.
+pub fn hidden(rip: u64) -> Option<Hidden> {
     if !mm().code.hidden.contains(&rip) {
         return None;
     }
     let mut code = [0u8; 3];
     guest_mem::read(rip, &mut code);
-    if code == HIDDEN_RDTSCP {
-        Some(3)
-    } else {
-        (code[..2] == HIDDEN_RDTSC).then_some(2)
+    let [first, second, _] = code;
+    match [first, second] {
+        _ if code == HIDDEN_RDTSCP => Some(Hidden::Rdtscp),
+        HIDDEN_RDTSC => Some(Hidden::Rdtsc),
+        HIDDEN_CPUID => Some(Hidden::Cpuid),
+        _ => None,
     }
 }
 

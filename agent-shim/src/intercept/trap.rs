@@ -11,6 +11,7 @@ use reenact_abi::event::Kind;
 
 use crate::arch::{self, frame::SigInfo, frame::UContext};
 use crate::dispatch::{self, Call};
+use crate::intercept::patch::Hidden;
 use crate::intercept::{clock, cpuid, net, patch};
 use crate::signals;
 use crate::sys::{self, SigAction};
@@ -163,8 +164,7 @@ extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut UContext
     }
     context.regs.rip = loops::logical(context.regs.rip);
     preempt::cancel(context);
-    let faulted = signal == SIGSEGV && info.code() == SI_KERNEL
-        || signal == SIGILL && patch::hidden_counter(context.regs.rip).is_some();
+    let faulted = signal == SIGSEGV && info.code() == SI_KERNEL;
     if faulted && instruction(task, context) {
         preempt::arm_next(task);
         go_on(context);
@@ -213,6 +213,8 @@ pub fn in_shim(rip: u64) -> bool {
     (text..text + len).contains(&rip) || clock::in_vdso(rip)
 }
 
+const CPUID: [u8; 2] = [0x0f, 0xa2];
+
 /// Emulates RDTSC, RDTSCP and CPUID, which fault under us; false when it is none of them.
 fn instruction(task: &mut Task, context: &mut UContext) -> bool {
     let mut code = [0u8; 3];
@@ -220,9 +222,11 @@ fn instruction(task: &mut Task, context: &mut UContext) -> bool {
     let (kind, len) = match code {
         [0x0f, 0x31, _] if got >= 2 => (Kind::Tsc, 2),
         [0x0f, 0x01, 0xf9] if got >= 3 => (Kind::Tsc, 3),
-        [0x0f, 0xa2, _] if got >= 2 => (Kind::Cpuid, 2),
-        _ => match patch::hidden_counter(context.regs.rip) {
-            Some(len) => (Kind::Tsc, len),
+        [first, second, _] if got >= 2 && [first, second] == CPUID => (Kind::Cpuid, 2),
+        _ => match patch::hidden(context.regs.rip) {
+            Some(Hidden::Rdtsc) => (Kind::Tsc, 2),
+            Some(Hidden::Rdtscp) => (Kind::Tsc, 3),
+            Some(Hidden::Cpuid) => (Kind::Cpuid, 2),
             None => return false,
         },
     };
@@ -237,6 +241,9 @@ fn instruction(task: &mut Task, context: &mut UContext) -> bool {
         if kind == Kind::Cpuid {
             let out = cpuid::answer(leaf, subleaf);
             values[2..6].copy_from_slice(&out.map(u64::from));
+            if code[0] == CPUID[0] {
+                clock::executed_cpuid(regs.rip);
+            }
         } else {
             if task.clocks_trap {
                 net::allow_tsc(true);

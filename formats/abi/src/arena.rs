@@ -32,7 +32,7 @@ pub const INODES_MAX: usize = 1024;
 pub const CPUIDS_MAX: usize = 512;
 pub const CLOCKS_MAX: usize = 4096;
 /// Reads of the cycle counter in one mapping of a file; more are not remembered.
-pub const CLOCK_SITES_MAX: usize = 64;
+pub const CLOCK_SITES_MAX: usize = 96;
 
 /// Bytes of event records that a task may be ahead of the recorder, at first. A power of two.
 pub const RING_SIZE: u64 = 64 * 1024;
@@ -421,7 +421,11 @@ pub struct CpuidEntry {
     pub values: [AtomicU32; 4],
 }
 
-/// Recording: where the code in a mapping of a file reads the cycle counter.
+/// In [`ClockEntry::sites`].
+pub const CPUID_SITE: u32 = 1 << 31;
+
+/// Recording: where the code in a mapping of a file reads the cycle counter, and where it was seen to
+/// ask for the CPU's identity.
 #[repr(C)]
 pub struct ClockEntry {
     /// 0 free, 1 being written, 2 ready.
@@ -431,7 +435,7 @@ pub struct ClockEntry {
     pub content: AtomicU64,
     pub offset: AtomicU64,
     pub len: AtomicU64,
-    /// Offsets in the mapping.
+    /// Offsets in the mapping; with [`CPUID_SITE`], of a CPUID that was executed.
     pub sites: [AtomicU32; CLOCK_SITES_MAX],
 }
 

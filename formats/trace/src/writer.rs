@@ -150,11 +150,41 @@ impl Writer {
         let (stream, seq) = (collected.stream, collected.next_seq);
         check_event(header, parts).map_err(|what| WriteError::BadEvent { stream, seq, what })?;
         let stored = store(&mut self.contents, &mut self.frames, parts)?;
+        self.push(handle, |batch| batch.push(header, parts, &stored))
+    }
+
+    /// Adds the next event of a stream: one without input hash and ticket, whose only part is these two
+    /// words, written at `addr`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Writer::event`].
+    pub fn pair_of(
+        &mut self,
+        handle: StreamHandle,
+        header: &Header,
+        addr: u64,
+        pair: [u64; 2],
+    ) -> Result<(), WriteError> {
+        self.frames.check()?;
+        let collected = &self.streams[handle.0];
+        let (stream, seq) = (collected.stream, collected.next_seq);
+        check_kind(header).map_err(|what| WriteError::BadEvent { stream, seq, what })?;
+        self.push(handle, |batch| batch.push_pair(header, addr, pair))
+    }
+
+    fn push(
+        &mut self,
+        handle: StreamHandle,
+        put: impl FnOnce(&mut Batch),
+    ) -> Result<(), WriteError> {
+        let collected = &mut self.streams[handle.0];
+        let (stream, seq) = (collected.stream, collected.next_seq);
         let batch = collected
             .batch
             .get_or_insert_with(|| Box::new(Batch::new(stream, seq)));
         let before = batch.weight();
-        batch.push(header, parts, &stored);
+        put(batch);
         self.buffered += batch.weight() - before;
         collected.next_seq += 1;
         self.events += 1;
@@ -238,14 +268,17 @@ impl Writer {
     }
 }
 
-/// Whether the format can hold the event.
-pub(crate) fn check_event(header: &Header, parts: &[PartRef<'_>]) -> Result<(), String> {
-    if [Kind::Part, Kind::Again, Kind::Alike]
-        .map(|kind| kind as u8)
-        .contains(&header.kind)
-    {
+fn check_kind(header: &Header) -> Result<(), String> {
+    const NONE: [u8; 3] = [Kind::Part as u8, Kind::Again as u8, Kind::Alike as u8];
+    if NONE.contains(&header.kind) {
         return Err("a part or a repetition is no event".into());
     }
+    Ok(())
+}
+
+/// Whether the format can hold the event.
+pub(crate) fn check_event(header: &Header, parts: &[PartRef<'_>]) -> Result<(), String> {
+    check_kind(header)?;
     if parts.len() > EVENT_PARTS_MAX {
         return Err(format!("more than {EVENT_PARTS_MAX} parts"));
     }
