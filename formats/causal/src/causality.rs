@@ -105,7 +105,13 @@ struct Node {
     arrives: bool,
     /// Position among the nodes of its chain, from 1.
     ordinal: u32,
+    /// The last node of its chain up to this one at which a cause arrives, and the first one from
+    /// this on at which one leaves; `NONE` if there is none.
+    arrival: u32,
+    departure: u32,
 }
+
+const NONE: u32 = u32::MAX;
 
 /// For each chain, up to which of its nodes something is known.
 type Clock = Arc<Vec<u32>>;
@@ -233,6 +239,8 @@ impl Causality {
                     link: at as u32,
                     arrives,
                     ordinal: 0,
+                    arrival: NONE,
+                    departure: NONE,
                 });
             };
             node(place, time_ns, false);
@@ -260,6 +268,24 @@ impl Causality {
             let chain = &mut self.of_chain[node.chain as usize];
             chain.push(at as u32);
             node.ordinal = chain.len() as u32;
+        }
+        for chain in &self.of_chain {
+            let is_cause = |node: &Node| self.links[node.link as usize].kind.is_cause();
+            let (mut arrival, mut departure) = (NONE, NONE);
+            for at in chain {
+                let node = &mut nodes[*at as usize];
+                if node.arrives && is_cause(node) {
+                    arrival = *at;
+                }
+                node.arrival = arrival;
+            }
+            for at in chain.iter().rev() {
+                let node = &mut nodes[*at as usize];
+                if !node.arrives && is_cause(node) {
+                    departure = *at;
+                }
+                node.departure = departure;
+            }
         }
         self.nodes = nodes;
     }
@@ -369,49 +395,61 @@ impl Causality {
         false
     }
 
+    /// The node at which the last cause arrived that an event at this place knows.
+    fn arrival_before(&self, place: Place) -> Option<u32> {
+        let nodes = &self.of_chain[self.chain(place.chain)?];
+        let upto = nodes.partition_point(|node| self.nodes[*node as usize].order <= place.order);
+        let last = nodes[upto.checked_sub(1)?];
+        some(self.nodes[last as usize].arrival)
+    }
+
+    /// The node at which the first cause left that an event at this place is known to.
+    fn departure_after(&self, place: Place) -> Option<u32> {
+        let nodes = &self.of_chain[self.chain(place.chain)?];
+        let from = nodes.partition_point(|node| self.nodes[*node as usize].order < place.order);
+        some(self.nodes[*nodes.get(from)? as usize].departure)
+    }
+
+    /// The next node to walk to within the chain of one: further back, or further on.
+    fn beside(&self, way: Way, node: u32) -> Option<u32> {
+        let Node { chain, ordinal, .. } = self.nodes[node as usize];
+        let nodes = &self.of_chain[chain as usize];
+        let ordinal = ordinal as usize;
+        match way {
+            Way::Causes => some(self.nodes[nodes[ordinal.checked_sub(2)?] as usize].arrival),
+            Way::Effects => some(self.nodes[*nodes.get(ordinal)? as usize].departure),
+        }
+    }
+
+    /// The next node to walk to beyond a link: in the chain that it comes from, or goes to.
+    fn beyond(&self, way: Way, link: &Link) -> Option<u32> {
+        match way {
+            Way::Causes => self.arrival_before(link.began()),
+            Way::Effects => self.departure_after(link.to.place),
+        }
+    }
+
     /// Links that led to an event, the ones that arrived last first, at most `limit`. Links that are
     /// no causes are not followed.
     pub fn causes_of(&self, place: Place, limit: usize) -> Vec<Link> {
         let mut found = Vec::new();
         let mut seen: FxHashSet<u32> = FxHashSet::default();
-        let mut heap: BinaryHeap<(u64, u32)> = BinaryHeap::new();
-        let before = |place: Place| {
-            let chain = self.chain(place.chain)?;
-            let nodes = &self.of_chain[chain];
-            let upto =
-                nodes.partition_point(|node| self.nodes[*node as usize].order <= place.order);
-            upto.checked_sub(1).map(|at| (chain, at))
-        };
-        let push = |heap: &mut BinaryHeap<(u64, u32)>,
-                    seen: &mut FxHashSet<u32>,
-                    start: Option<(usize, usize)>| {
-            let Some((chain, at)) = start else { return };
-            for node in self.of_chain[chain][..=at].iter().rev() {
-                let known = self.nodes[*node as usize];
-                if !known.arrives || !self.links[known.link as usize].kind.is_cause() {
-                    continue;
-                }
-                if seen.insert(*node) {
-                    heap.push((known.time_ns, *node));
-                }
-                return;
-            }
-        };
-        push(&mut heap, &mut seen, before(place));
-        while let Some((_, at)) = heap.pop() {
+        // Nodes are in the order of time.
+        let mut heap: BinaryHeap<u32> = BinaryHeap::new();
+        let start = self.arrival_before(place);
+        heap.extend(start.filter(|node| seen.insert(*node)));
+        while let Some(at) = heap.pop() {
             if found.len() == limit {
                 break;
             }
-            let node = self.nodes[at as usize];
-            let link = self.links[node.link as usize];
+            let link = self.links[self.nodes[at as usize].link as usize];
             found.push(link);
-            let own = (node.ordinal as usize).checked_sub(2);
-            push(
-                &mut heap,
-                &mut seen,
-                own.map(|at| (node.chain as usize, at)),
-            );
-            push(&mut heap, &mut seen, before(link.began()));
+            let next = [
+                self.beside(Way::Causes, at),
+                self.beyond(Way::Causes, &link),
+            ];
+            let next = next.into_iter().flatten();
+            heap.extend(next.filter(|node| seen.insert(*node)));
         }
         found
     }
@@ -419,55 +457,117 @@ impl Causality {
     /// Links that an event led to, the ones that left first first, at most `limit`.
     pub fn effects_of(&self, place: Place, limit: usize) -> Vec<Link> {
         let mut found = Vec::new();
+        let mut told: FxHashSet<u32> = FxHashSet::default();
         let mut seen: FxHashSet<u32> = FxHashSet::default();
-        let mut heap: BinaryHeap<Reverse<(u64, u32)>> = BinaryHeap::new();
-        let after = |place: Place| {
-            let chain = self.chain(place.chain)?;
-            let nodes = &self.of_chain[chain];
-            let from = nodes.partition_point(|node| self.nodes[*node as usize].order < place.order);
-            Some((chain, from))
-        };
-        let push = |heap: &mut BinaryHeap<Reverse<(u64, u32)>>,
-                    seen: &mut FxHashSet<u32>,
-                    start: Option<(usize, usize)>| {
-            let Some((chain, at)) = start else { return };
-            for node in &self.of_chain[chain][at..] {
-                let known = self.nodes[*node as usize];
-                if known.arrives || !self.links[known.link as usize].kind.is_cause() {
-                    continue;
-                }
-                if seen.insert(*node) {
-                    heap.push(Reverse((known.time_ns, *node)));
-                }
-                return;
-            }
-        };
-        push(&mut heap, &mut seen, after(place));
-        for link in self.overlapping.get(&place).into_iter().flatten() {
-            let link = self.links[*link as usize];
+        let mut heap: BinaryHeap<Reverse<u32>> = BinaryHeap::new();
+        let mut ends: Vec<Option<u32>> = vec![self.departure_after(place)];
+        for at in self.at_once(place) {
+            let link = self.links[*at as usize];
             if link.kind.is_cause() && found.len() < limit {
+                told.insert(*at);
                 found.push(link);
-                push(&mut heap, &mut seen, after(link.to.place));
+                ends.push(self.beyond(Way::Effects, &link));
             }
         }
-        while let Some(Reverse((_, at))) = heap.pop() {
+        let ends = ends.into_iter().flatten();
+        heap.extend(ends.filter(|node| seen.insert(*node)).map(Reverse));
+        while let Some(Reverse(at)) = heap.pop() {
             if found.len() == limit {
                 break;
             }
             let node = self.nodes[at as usize];
             let link = self.links[node.link as usize];
-            if !found.contains(&link) {
+            if told.insert(node.link) {
                 found.push(link);
             }
-            push(
-                &mut heap,
-                &mut seen,
-                Some((node.chain as usize, node.ordinal as usize)),
-            );
-            push(&mut heap, &mut seen, after(link.to.place));
+            let next = [
+                self.beside(Way::Effects, at),
+                self.beyond(Way::Effects, &link),
+            ];
+            let next = next.into_iter().flatten();
+            heap.extend(next.filter(|node| seen.insert(*node)).map(Reverse));
         }
         found
     }
+
+    /// Links that arrived before the call returned that they left from: the first of its effects.
+    fn at_once(&self, place: Place) -> &[u32] {
+        self.overlapping.get(&place).map_or(&[], Vec::as_slice)
+    }
+
+    /// What [`Causality::causes_of`] or [`Causality::effects_of`] walks over, for whoever walks
+    /// elsewhere.
+    pub fn steps(&self, way: Way) -> Steps<'_> {
+        let wanted = |node: &&Node| {
+            node.arrives == (way == Way::Causes) && self.links[node.link as usize].kind.is_cause()
+        };
+        let nodes = (0..).zip(&self.nodes);
+        let nodes = nodes.filter(|(_, node)| wanted(node));
+        Steps {
+            causality: self,
+            way,
+            nodes: nodes.map(|(at, _)| at).collect(),
+        }
+    }
+}
+
+/// Which way links are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Causes,
+    Effects,
+}
+
+/// The ends of links at which a walk to causes, or to effects, can be, in the order of time. The walk
+/// begins at [`Steps::start`], goes on from each step to the one beside it and the one beyond its
+/// link, and always takes the latest step next (the earliest, to effects).
+pub struct Steps<'a> {
+    causality: &'a Causality,
+    way: Way,
+    nodes: Vec<u32>,
+}
+
+impl Steps<'_> {
+    /// Of each step, the position of its link in [`Causality::links`], and the step beside it.
+    pub fn all(&self) -> impl Iterator<Item = (u32, Option<u32>)> + '_ {
+        self.nodes.iter().map(|node| {
+            let link = self.causality.nodes[*node as usize].link;
+            let beside = self.causality.beside(self.way, *node);
+            (link, self.position(beside))
+        })
+    }
+
+    pub fn start(&self, place: Place) -> Option<u32> {
+        let node = match self.way {
+            Way::Causes => self.causality.arrival_before(place),
+            Way::Effects => self.causality.departure_after(place),
+        };
+        self.position(node)
+    }
+
+    /// The step beyond a link.
+    pub fn beyond(&self, link: &Link) -> Option<u32> {
+        self.position(self.causality.beyond(self.way, link))
+    }
+
+    /// Links that are found at once, in front of all steps: a walk goes on beyond these, too.
+    pub fn at_once(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
+        let links = match self.way {
+            Way::Causes => &[],
+            Way::Effects => self.causality.at_once(place),
+        };
+        let is_cause = |at: &u32| self.causality.links[*at as usize].kind.is_cause();
+        links.iter().copied().filter(is_cause)
+    }
+
+    fn position(&self, node: Option<u32>) -> Option<u32> {
+        let at = self.nodes.binary_search(&node?).ok()?;
+        u32::try_from(at).ok()
+    }
+}
+
+fn some(node: u32) -> Option<u32> {
+    (node != NONE).then_some(node)
 }
 
 /// Takes over what a link carries.

@@ -25,7 +25,7 @@ mod tests;
 mod tracker;
 
 pub use address::Address;
-pub use causality::{Causality, Link, LinkKind, Point};
+pub use causality::{Causality, Link, LinkKind, Point, Steps, Way};
 pub use connections::{Connection, Connections, End, Peer, Stream};
 pub use fact::{Bytes, Channel, ConnectionId, Ended, Fact, Moment, Place, Side, Standard};
 pub use ids::{BadEventName, EventId, EventName};

@@ -4,7 +4,7 @@ use std::time::Instant;
 use reenact_trace::StreamId;
 
 use super::Dice;
-use crate::causality::{Causality, Link, LinkKind, Point};
+use crate::causality::{Causality, Link, LinkKind, Point, Way};
 use crate::fact::Place;
 use crate::ids::EventId;
 
@@ -203,6 +203,47 @@ fn causes_and_effects_are_what_the_order_says() {
                 .windows(2)
                 .all(|pair| pair[0].from.time_ns <= pair[1].from.time_ns));
             assert_eq!(causality.causes_of(link.to.place, 1).len(), 1);
+        }
+    }
+}
+
+/// Walks as whoever has only the steps does.
+fn walked(causality: &Causality, way: Way, place: Place) -> Vec<Link> {
+    let steps = causality.steps(way);
+    let all: Vec<_> = steps.all().collect();
+    let mut found: Vec<u32> = steps.at_once(place).collect();
+    let beyond = |link: &u32| steps.beyond(&causality.links()[*link as usize]);
+    let mut ahead: BTreeSet<u32> = found.iter().filter_map(beyond).collect();
+    ahead.extend(steps.start(place));
+    let mut seen = ahead.clone();
+    while let Some(at) = match way {
+        Way::Causes => ahead.pop_last(),
+        Way::Effects => ahead.pop_first(),
+    } {
+        let (link, beside) = all[at as usize];
+        if !found.contains(&link) {
+            found.push(link);
+        }
+        let next = [beside, beyond(&link)].into_iter().flatten();
+        ahead.extend(next.filter(|step| seen.insert(*step)));
+    }
+    let links = found.iter().map(|link| causality.links()[*link as usize]);
+    links.collect()
+}
+
+#[test]
+fn steps_lead_to_the_same_links() {
+    let mut dice = Dice::new(11);
+    for round in 0..40 {
+        let run = run(&mut dice, 5, 60, 25, round % 2 == 0);
+        let causality = Causality::new(run.links.clone());
+        for link in &run.links {
+            for place in [link.from.place, link.to.place] {
+                let causes = causality.causes_of(place, usize::MAX);
+                assert_eq!(walked(&causality, Way::Causes, place), causes);
+                let effects = causality.effects_of(place, usize::MAX);
+                assert_eq!(walked(&causality, Way::Effects, place), effects);
+            }
         }
     }
 }
