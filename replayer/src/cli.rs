@@ -23,6 +23,7 @@ use crate::{commands, run};
   replay --pace recorded trace.zst       with its recorded timing
   replay show trace.zst                  who said what to whom, and what failed
   replay diff good.zst bad.zst           what was different in the run that failed
+  replay report trace.zst                the run as a picture, for a browser
   replay info trace.zst                  what, where, when, how it ended
   replay verify trace.zst                check every byte of the file
 
@@ -45,6 +46,8 @@ enum Action {
     Show(Box<commands::show::Show>),
     /// Tell what was different in the second of two runs, and what may have caused it.
     Diff(commands::diff::Diff),
+    /// Write a page that shows a run, or the difference of two, as a picture.
+    Report(commands::report::Report),
     /// List events, one per line.
     Events(commands::events::Events),
 }
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Some(Action::Verify(verify)) => commands::verify::main(&verify),
         Some(Action::Show(show)) => commands::show::main(&show),
         Some(Action::Diff(diff)) => commands::diff::main(&diff),
+        Some(Action::Report(report)) => commands::report::main(&report),
         Some(Action::Events(events)) => commands::events::main(&events),
         None => run::main(&cli.run),
     }

@@ -3,6 +3,7 @@
 pub mod diff;
 pub mod events;
 pub mod info;
+pub mod report;
 pub mod show;
 pub mod verify;
 

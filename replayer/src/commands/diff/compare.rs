@@ -28,6 +28,8 @@ pub struct Found {
     pub differences: Vec<Difference>,
     /// What differs in most pairs of runs, and matters only if something else follows from it.
     pub suspects: Vec<Difference>,
+    /// Events that sent messages which are pairs.
+    pub matched: Vec<[String; 2]>,
 }
 
 pub fn shown(sight: &Sight, text: impl Into<String>) -> Option<Shown> {

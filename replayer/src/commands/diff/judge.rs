@@ -67,6 +67,7 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
     let Found {
         mut differences,
         mut suspects,
+        ..
     } = found;
     let time = |difference: &Difference| {
         let since = |run: usize| {
@@ -260,6 +261,7 @@ mod tests {
         let found = Found {
             differences,
             suspects,
+            ..Found::default()
         };
         rank(found, [0, 0], &before)
     }

@@ -13,15 +13,20 @@ mod talks;
 mod tree;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use reenact_trace::TraceError;
 
 use compare::Found;
+use judge::Judgement;
 use noise::{Noise, RulesError};
+use output::Outcome;
+use pairs::Pairs;
 use run::Run;
+
+use crate::commands::report;
 
 /// Exit status when something differs, and when that could not be found out.
 const DIFFERENT: u8 = 1;
@@ -84,17 +89,22 @@ pub struct Diff {
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Also write a page that shows the difference, with both runs side by side.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// Why two runs could not be compared.
 #[derive(Debug, thiserror::Error)]
-enum DiffError {
+pub enum DiffError {
     #[error(transparent)]
     Trace(#[from] TraceError),
     #[error(transparent)]
     Rules(#[from] RulesError),
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
+    #[error(transparent)]
+    Page(#[from] Box<report::ReportError>),
 }
 
 pub fn main(args: &Diff) -> ExitCode {
@@ -113,8 +123,59 @@ pub fn main(args: &Diff) -> ExitCode {
 
 /// Whether the runs differ.
 fn diff(args: &Diff) -> Result<bool, DiffError> {
-    let (a, b) = (Run::open(&args.a)?, Run::open(&args.b)?);
-    for (run, path) in [(&a, &args.a), (&b, &args.b)] {
+    let compared = compare_files([&args.a, &args.b], &args.ignore)?;
+    for rule in compared.noise.unused() {
+        eprintln!("replay: {rule} of --ignore matched nothing");
+    }
+    let outcome = compared.outcome();
+    let text = match args.json {
+        true => format!("{}\n", outcome.value(args.limit)),
+        false => outcome.text(args.limit),
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    if let Some(html) = &args.html {
+        report::of_diff(&compared, [&args.a, &args.b], html).map_err(Box::new)?;
+    }
+    Ok(compared.count > 0)
+}
+
+/// Two runs, compared.
+pub struct Compared {
+    starts: [u64; 2],
+    pairs: Pairs,
+    noise: Noise,
+    judgement: Judgement,
+    count: usize,
+    matched: Vec<[String; 2]>,
+}
+
+impl Compared {
+    pub fn outcome(&self) -> Outcome<'_> {
+        Outcome {
+            starts: self.starts,
+            count: self.count,
+            judgement: &self.judgement,
+            noise: &self.noise,
+        }
+    }
+
+    /// Processes of both runs that are the same.
+    pub fn pairs(&self) -> &[(u32, u32)] {
+        &self.pairs.both
+    }
+
+    /// Events of both runs that sent the same message, by their names.
+    pub fn matched(&self) -> &[[String; 2]] {
+        &self.matched
+    }
+}
+
+/// Compares two runs, with files of rules for what is noise.
+pub fn compare_files(files: [&Path; 2], ignore: &[PathBuf]) -> Result<Compared, DiffError> {
+    let (a, b) = (Run::open(files[0])?, Run::open(files[1])?);
+    for (run, path) in [(&a, files[0]), (&b, files[1])] {
         if run.is_cut {
             eprintln!(
                 "replay: {} is incomplete: it is compared as far as it goes",
@@ -125,7 +186,7 @@ fn diff(args: &Diff) -> Result<bool, DiffError> {
     let ports = a.ports.union(&b.ports).copied().collect();
     let pids = a.pids.union(&b.pids).copied().collect();
     let mut noise = Noise::new(ports, pids);
-    for file in &args.ignore {
+    for file in ignore {
         noise.add_file(file)?;
     }
     let runs = [&a, &b];
@@ -135,23 +196,15 @@ fn diff(args: &Diff) -> Result<bool, DiffError> {
     let arrivals = talks::compare(runs, &pairs, &mut noise, &mut found);
     compare::overtaken(&arrivals, &mut found);
     let count = found.differences.len();
+    let matched = std::mem::take(&mut found.matched);
     let judgement = judge::judge(runs, found);
     talks::suppress_order(&mut noise, judgement.harmless);
-    for rule in noise.unused() {
-        eprintln!("replay: {rule} of --ignore matched nothing");
-    }
-    let outcome = output::Outcome {
+    Ok(Compared {
         starts: runs.map(|run| run.start_ns),
+        pairs,
+        noise,
+        judgement,
         count,
-        judgement: &judgement,
-        noise: &noise,
-    };
-    let text = match args.json {
-        true => outcome.json(args.limit),
-        false => outcome.text(args.limit),
-    };
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(count > 0)
+        matched,
+    })
 }

@@ -21,7 +21,7 @@ pub struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    fn verdict(&self) -> &'static str {
+    pub fn verdict(&self) -> &'static str {
         match (self.count, self.suppressed()) {
             (0, 0) => "same",
             (0, _) => "same but for noise",
@@ -97,7 +97,8 @@ impl Outcome<'_> {
         }
     }
 
-    pub fn json(&self, limit: usize) -> String {
+    /// What is known, for programs: the stable interface.
+    pub fn value(&self, limit: usize) -> Value {
         let cause = |cause: &Cause| {
             let difference = &cause.difference;
             let side = |run: usize| {
@@ -139,15 +140,15 @@ impl Outcome<'_> {
             .take(limit)
             .map(cause)
             .collect();
-        let object = json!({
+        json!({
             "verdict": self.verdict(),
             "differences": self.count,
             "first": self.judgement.first.as_ref().map(cause),
             "causes": causes,
             "noise": noise,
             "unused_rules": self.noise.unused(),
-        });
-        format!("{object}\n")
+            "more_causes": self.judgement.causes.len().saturating_sub(limit),
+        })
     }
 }
 

@@ -186,6 +186,8 @@ impl<'a> Comparing<'a> {
                     let items = [&lanes[0][a], &lanes[1][b]];
                     before = items.map(|item| Some(item.sight.clone()));
                     self.arrived(items);
+                    let events = items.map(|item| item.sight.event.clone());
+                    self.found.matched.push(events);
                     self.pair(of, side, items)
                 }
                 Step::OnlyA(at) => self.one(0, of[0], side, &lanes[0][at], &before),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reenact_causal::{ConnectionId, EventId, Link, LinkKind, Model, Side, Story};
+use reenact_causal::{ConnectionId, EventId, Link, LinkKind, Model, Side, Story, Way};
 use reenact_trace::Reader;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -11,22 +11,15 @@ use super::line::{Line, What};
 use super::output::Output;
 use super::{narrator, Filter, Show, ShowError};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    Causes,
-    Effects,
-}
-
-/// The lines that tell of some links, to be found by what they are about.
+/// Lines by what they are about, so that those which tell of a link are found. They go by their
+/// positions in a list of the caller's.
 #[derive(Default)]
-struct Lines {
-    all: Vec<Line>,
+pub struct Index {
     notes: FxHashMap<EventId, Vec<usize>>,
     /// Where to a connection leads may be learnt only after it was made.
     connects: FxHashMap<ConnectionId, usize>,
-    /// By the offset of the message's last byte.
-    messages: FxHashMap<(ConnectionId, Side), BTreeMap<u64, usize>>,
-    wanted: Wanted,
+    /// By the offset behind the message's last byte: where it begins, and the line.
+    messages: FxHashMap<(ConnectionId, Side), BTreeMap<u64, (u64, usize)>>,
 }
 
 /// What links are about: all other lines are forgotten at once.
@@ -64,27 +57,43 @@ impl Wanted {
         wanted
     }
 
-    fn bytes(&self, key: (ConnectionId, Side), span: (u64, u64)) -> bool {
-        let ranges = self.ranges.get(&key);
-        let behind = ranges.and_then(|ranges| ranges.range(span.0.saturating_add(1)..).next());
-        behind.is_some_and(|(_, start)| *start < span.1)
+    fn line(&self, line: &Line) -> bool {
+        match &line.what {
+            What::Note { .. } => {
+                connects(line).is_some_and(|id| self.connects.contains(&id))
+                    || self.events.contains(&line.event)
+            }
+            What::Message {
+                connection,
+                from,
+                span,
+                ..
+            } => {
+                let ranges = self.ranges.get(&(*connection, *from));
+                let behind =
+                    ranges.and_then(|ranges| ranges.range(span.0.saturating_add(1)..).next());
+                behind.is_some_and(|(_, start)| *start < span.1)
+            }
+        }
     }
 }
 
-impl Lines {
-    fn add(&mut self, line: Line) {
-        let at = self.all.len();
+/// The connection that a line tells the making of.
+fn connects(line: &Line) -> Option<ConnectionId> {
+    let of = line
+        .more
+        .get("connection")
+        .filter(|_| line.kind() == "connect");
+    let number = u32::try_from(of?.as_u64()?).ok();
+    number.map(ConnectionId)
+}
+
+impl Index {
+    pub fn add(&mut self, line: &Line, at: usize) {
         match &line.what {
-            What::Note { kind, .. } => {
-                let connection = line.more.get("connection").and_then(|n| n.as_u64());
-                let connection = connection.and_then(|number| u32::try_from(number).ok());
-                let connection = connection.map(ConnectionId).filter(|_| *kind == "connect");
-                let connects = connection.filter(|id| self.wanted.connects.contains(id));
-                if connects.is_none() && !self.wanted.events.contains(&line.event) {
-                    return;
-                }
+            What::Note { .. } => {
                 self.notes.entry(line.event).or_default().push(at);
-                if let Some(connection) = connects {
+                if let Some(connection) = connects(line) {
                     self.connects.insert(connection, at);
                 }
             }
@@ -94,18 +103,14 @@ impl Lines {
                 span,
                 ..
             } => {
-                let key = (*connection, *from);
-                if !self.wanted.bytes(key, *span) {
-                    return;
-                }
-                self.messages.entry(key).or_default().insert(span.1, at);
+                let messages = self.messages.entry((*connection, *from)).or_default();
+                messages.insert(span.1, (span.0, at));
             }
         }
-        self.all.push(line);
     }
 
     /// The lines that tell of a link, the latest first.
-    fn of(&self, link: &Link) -> Vec<usize> {
+    pub fn of(&self, link: &Link) -> Vec<usize> {
         let note = |event: EventId| self.notes.get(&event).cloned().unwrap_or_default();
         match link.kind {
             LinkKind::Bytes {
@@ -118,12 +123,9 @@ impl Lines {
                     return Vec::new();
                 };
                 let behind = messages.range(start.saturating_add(1)..);
-                let overlaps = |at: &usize| match &self.all[*at].what {
-                    What::Message { span, .. } => span.0 < end,
-                    What::Note { .. } => false,
-                };
-                let found = behind.map(|(_, at)| *at).take_while(overlaps);
-                let mut found: Vec<usize> = found.collect();
+                let found = behind.map(|(_, found)| *found);
+                let found = found.take_while(|(start, _)| *start < end);
+                let mut found: Vec<usize> = found.map(|(_, at)| at).collect();
                 found.reverse();
                 found
             }
@@ -165,19 +167,24 @@ pub fn show(
         // The story is told once more, for the lines of these links alone.
         let mut narrator = narrator(args)?;
         let mut story = Story::new(reader);
-        let mut lines = Lines {
-            wanted: Wanted::of(&links),
-            ..Lines::default()
-        };
+        let wanted_lines = Wanted::of(&links);
+        let mut lines: Vec<Line> = Vec::new();
+        let mut index = Index::default();
         let mut fresh = Vec::new();
+        let mut add = |fresh: &mut Vec<Line>| {
+            for line in fresh.drain(..).filter(|line| wanted_lines.line(line)) {
+                index.add(&line, lines.len());
+                lines.push(line);
+            }
+        };
         while let Some(moment) = story.next(reader)? {
             narrator.take(&story, &moment, &mut fresh);
-            fresh.drain(..).for_each(|line| lines.add(line));
+            add(&mut fresh);
         }
         narrator.finish(&mut fresh);
-        fresh.drain(..).for_each(|line| lines.add(line));
+        add(&mut fresh);
         let mut seen = BTreeSet::new();
-        let told = links.iter().flat_map(|link| lines.of(link));
+        let told = links.iter().flat_map(|link| index.of(link));
         let told: Vec<usize> = told.filter(|at| seen.insert(*at)).collect();
         if told.len() < args.limit && links.len() == wanted && wanted < 1 << 24 {
             wanted = wanted.saturating_mul(16);
@@ -188,7 +195,7 @@ pub fn show(
             if left == 0 {
                 break;
             }
-            if filter.print(&story, &narrator, &lines.all[at], out)? {
+            if filter.print(&story, &narrator, &lines[at], out)? {
                 left -= 1;
             }
         }

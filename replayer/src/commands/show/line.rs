@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use reenact_causal::{ConnectionId, EventId, Side};
+use reenact_causal::{ConnectionId, EventId, Place, Side};
 use reenact_trace::StreamId;
 use reenact_wire::Node;
 use serde_json::{json, Map, Value};
@@ -16,6 +16,7 @@ pub struct Line {
     /// the times at which calls returned may.
     pub told_ns: u64,
     pub event: EventId,
+    pub place: Place,
     /// The first task of the event's process, which its short name leaves out.
     pub main: StreamId,
     /// The process, with the name that it had then.
@@ -66,6 +67,26 @@ impl Line {
         event_name(self.event, self.main)
     }
 
+    /// `message`, or what kind of note it is.
+    pub fn kind(&self) -> &'static str {
+        match &self.what {
+            What::Note { kind, .. } => kind,
+            What::Message { .. } => "message",
+        }
+    }
+
+    /// Whether the line should catch the eye.
+    pub fn is_trouble(&self) -> bool {
+        match &self.what {
+            What::Note { kind, text } => match *kind {
+                "fault" | "killed" | "gap" | "refused" | "unrecorded" => true,
+                "exit" => !text.ends_with("status 0"),
+                _ => false,
+            },
+            What::Message { broken, .. } => broken.is_some(),
+        }
+    }
+
     /// All that a person sees of it, for searching. `peer` is who is at the other end.
     pub fn plain(&self, peer: &str) -> String {
         let (arrow, text) = self.parts(peer, None);
@@ -104,7 +125,7 @@ impl Line {
         let dim = Style::new().dimmed();
         let name = Style::new().fg_color(Some(colour_of(self.event.stream.process).into()));
         let text = match &self.what {
-            What::Note { kind, .. } if is_trouble(kind, &text) => {
+            What::Note { .. } if self.is_trouble() => {
                 paint(Style::new().fg_color(Some(AnsiColor::Red.into())), &text)
             }
             What::Note { .. } | What::Message { .. } => text,
@@ -119,11 +140,7 @@ impl Line {
 
     pub fn json(&self, looks: &Looks, peer: Option<&Value>, took_ns: Option<u64>) -> String {
         let mut fields = Map::new();
-        let kind = match &self.what {
-            What::Note { kind, .. } => *kind,
-            What::Message { .. } => "message",
-        };
-        fields.insert("kind".into(), json!(kind));
+        fields.insert("kind".into(), json!(self.kind()));
         let since = self.time_ns.saturating_sub(looks.start_ns);
         fields.insert("time_ns".into(), json!(since));
         fields.insert("event".into(), json!(self.event.to_string()));
@@ -164,15 +181,6 @@ impl Line {
             fields.entry(name.clone()).or_insert_with(|| value.clone());
         }
         Value::Object(fields).to_string()
-    }
-}
-
-/// Whether a line should catch the eye.
-fn is_trouble(kind: &str, text: &str) -> bool {
-    match kind {
-        "fault" | "killed" | "gap" | "refused" | "unrecorded" => true,
-        "exit" => !text.ends_with("status 0"),
-        _ => false,
     }
 }
 

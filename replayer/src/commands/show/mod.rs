@@ -1,6 +1,6 @@
 //! `replay show`: the run as a story for people.
 
-mod causes;
+pub mod causes;
 mod connections;
 pub mod line;
 pub mod narrator;
@@ -10,11 +10,11 @@ pub mod words;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use reenact_causal::{BadEventName, EventId, EventName, Story};
+use reenact_causal::{BadEventName, EventId, EventName, Story, Way};
 use reenact_trace::{Reader, TraceError};
 use reenact_wire::{Detail, Registry, Settings};
 use regex::Regex;
@@ -137,7 +137,7 @@ fn range(text: &str) -> Result<Range, String> {
 }
 
 /// Seconds as nanoseconds.
-fn seconds(text: &str) -> Result<u64, String> {
+pub fn seconds(text: &str) -> Result<u64, String> {
     let seconds: Option<f64> = text.strip_suffix('s').unwrap_or(text).parse().ok();
     let seconds = seconds.filter(|seconds| (0.0..1e9).contains(seconds));
     let seconds = seconds.ok_or("use seconds, such as 0.5")?;
@@ -203,11 +203,11 @@ fn show(args: &Show, reader: &mut Reader, out: &mut Output) -> Result<(), ShowEr
     }
     if let Some(event) = args.causes_of {
         let event = resolve(event, reader)?;
-        return causes::show(args, reader, &filter, event, causes::Way::Causes, out);
+        return causes::show(args, reader, &filter, event, Way::Causes, out);
     }
     if let Some(event) = args.effects_of {
         let event = resolve(event, reader)?;
-        return causes::show(args, reader, &filter, event, causes::Way::Effects, out);
+        return causes::show(args, reader, &filter, event, Way::Effects, out);
     }
     story(args, reader, &filter, out)
 }
@@ -227,17 +227,48 @@ fn narrator(args: &Show) -> Result<Narrator, ShowError> {
     } else {
         Detail::Summaries
     };
-    let mut settings = Settings::default();
+    let settings = settings(args.descriptors.as_deref()).map_err(ShowError::Usage);
+    let mut settings = settings?;
     settings.detail = detail;
-    if let Some(path) = &args.descriptors {
-        let unusable =
-            |why: &dyn std::fmt::Display| ShowError::Usage(format!("{}: {why}", path.display()));
+    let registry = Registry::standard(settings);
+    Ok(Narrator::new(registry, args.json, args.decode_as.clone()))
+}
+
+/// How messages are decoded, or what is wrong with the file of descriptors.
+pub fn settings(descriptors: Option<&Path>) -> Result<Settings, String> {
+    let mut settings = Settings::default();
+    if let Some(path) = descriptors {
+        let unusable = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
         let set = std::fs::read(path).map_err(|error| unusable(&error))?;
         let added = settings.add_descriptors(&set);
         added.map_err(|error| unusable(&error))?;
     }
-    let registry = Registry::standard(settings);
-    Ok(Narrator::new(registry, args.json, args.decode_as.clone()))
+    Ok(settings)
+}
+
+/// Lines that are held back until they can be told in the order of time.
+#[derive(Default)]
+pub struct Window {
+    lines: BTreeMap<(u64, u64), Line>,
+    count: u64,
+}
+
+impl Window {
+    pub fn add(&mut self, line: Line) {
+        self.lines.insert((line.told_ns, self.count), line);
+        self.count += 1;
+    }
+
+    /// The next line, if nothing that is told later can come before it. `now_ns` is the time that the
+    /// story has come to; `None` at its end.
+    pub fn next(&mut self, now_ns: Option<u64>) -> Option<Line> {
+        let first = self.lines.first_entry()?;
+        let old = now_ns.is_none_or(|now_ns| first.key().0.saturating_add(WINDOW_NS) < now_ns);
+        if !old && self.lines.len() <= WINDOW_LINES {
+            return None;
+        }
+        self.lines.pop_first().map(|(_, line)| line)
+    }
 }
 
 /// The story from its beginning, while the trace is being read.
@@ -249,31 +280,21 @@ fn story(
 ) -> Result<(), ShowError> {
     let mut story = Story::new(reader);
     let mut narrator = narrator(args)?;
-    let mut window: BTreeMap<(u64, u64), Line> = BTreeMap::new();
-    let mut count = 0u64;
+    let mut window = Window::default();
     let mut fresh = Vec::new();
     loop {
         let moment = story.next(reader)?;
         let end = moment
             .as_ref()
             .is_none_or(|moment| filter.is_past(moment.time_ns));
-        let now_ns = moment.as_ref().map_or(u64::MAX, |moment| moment.time_ns);
         match &moment {
             Some(moment) => narrator.take(&story, moment, &mut fresh),
             None => narrator.finish(&mut fresh),
         }
-        for line in fresh.drain(..) {
-            window.insert((line.told_ns, count), line);
-            count += 1;
-        }
-        while let Some(first) = window.first_entry() {
-            let old = first.key().0.saturating_add(WINDOW_NS) < now_ns;
-            if !end && !old && window.len() <= WINDOW_LINES {
-                break;
-            }
-            if let Some((_, line)) = window.pop_first() {
-                filter.print(&story, &narrator, &line, out)?;
-            }
+        fresh.drain(..).for_each(|line| window.add(line));
+        let now_ns = moment.map(|moment| moment.time_ns).filter(|_| !end);
+        while let Some(line) = window.next(now_ns) {
+            filter.print(&story, &narrator, &line, out)?;
         }
         if end {
             return Ok(());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use reenact_abi::names;
 use reenact_causal::{
-    Address, Bytes, Channel, ConnectionId, Ended, EventId, Fact, Moment, Peer, Side, Story,
+    Address, Bytes, Channel, ConnectionId, Ended, EventId, Fact, Moment, Peer, Place, Side, Story,
 };
 use reenact_trace::StreamId;
 use reenact_wire::{escape, Chunk, Direction, Hint, Message, MessageId, Registry};
@@ -31,6 +31,7 @@ const AHEAD_MAX: usize = 4 << 20;
 #[derive(Clone, Debug)]
 struct Carrier {
     event: EventId,
+    place: Place,
     time_ns: u64,
     told_ns: u64,
     who: String,
@@ -132,7 +133,9 @@ impl Narrator {
             }
             Fact::Kill { signal, target } => {
                 let text = format!("sends {} to {}", signal_name(*signal), name(story, *target));
-                out.push(note("kill", text));
+                let mut line = note("kill", text);
+                line.more.insert("target".into(), json!(target));
+                out.push(line);
             }
             Fact::Signal { signal, sender, .. } => {
                 let mut text = format!("gets {}", signal_name(*signal));
@@ -340,16 +343,13 @@ impl Narrator {
             let end = offset.saturating_add(if messages { 1 } else { bytes.len });
             if messages || end > lane.told {
                 lane.told = lane.told.max(end);
-                let text = raw(bytes);
                 let span = (offset, end);
-                out.push(message(
-                    &carrier,
-                    connection,
-                    from,
-                    span,
-                    known.channel.name(),
-                    text,
-                ));
+                let name = known.channel.name();
+                let mut line = message(&carrier, connection, from, span, name, raw(bytes));
+                if self.bodies {
+                    line.more.insert("data".into(), json!(lossy(&bytes.known)));
+                }
+                out.push(line);
             }
         } else {
             let lane = &mut talk.lanes[from.index()];
@@ -507,6 +507,7 @@ fn carrier(story: &Story, moment: &Moment, told_ns: u64, incoming: bool) -> Carr
     let process = moment.event.stream.process;
     Carrier {
         event: moment.event,
+        place: moment.place,
         time_ns: moment.time_ns,
         told_ns,
         who: name(story, process),
@@ -527,6 +528,7 @@ fn message(
         time_ns: carrier.time_ns,
         told_ns: carrier.told_ns,
         event: carrier.event,
+        place: carrier.place,
         main: carrier.main,
         who: carrier.who.clone(),
         what: What::Message {

@@ -57,6 +57,7 @@ pub fn note(
         time_ns: moment.time_ns,
         told_ns: moment.time_ns,
         event: moment.event,
+        place: moment.place,
         main: main_of(story, process),
         who: name(story, process),
         what: What::Note { kind, text },
