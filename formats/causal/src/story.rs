@@ -270,13 +270,23 @@ impl Story {
                 known.ends[from.index()].process.is_some()
                     && self.told(connection.0, from.index()) < sent
             }
-            Fact::Start { .. } | Fact::Spawn { .. } | Fact::Exec { .. } | Fact::End { .. } => false,
-            Fact::Wait { .. } | Fact::Kill { .. } | Fact::Signal { .. } => false,
+            Fact::Start { by, .. } | Fact::Signal { by, .. } | Fact::End { by, .. } => {
+                by.is_some_and(|by| self.holds(|one| one.event == by && by != moment.event))
+            }
+            Fact::Wait { child, .. } => self.holds(|one| {
+                matches!(one.fact, Fact::End { .. }) && one.event.stream.process == *child
+            }),
+            Fact::Spawn { .. } | Fact::Exec { .. } | Fact::Kill { .. } => false,
             Fact::Fault { .. } | Fact::Listen { .. } | Fact::Refused { .. } => false,
             Fact::Close { .. } | Fact::Send { .. } | Fact::Standard { .. } => false,
             Fact::Unrecorded { .. } | Fact::Gap { .. } | Fact::Mark { .. } => false,
             Fact::Chain { .. } => false,
         }
+    }
+
+    /// Whether such a fact has not been handed out: its group may wait for something else.
+    fn holds(&self, such: impl Fn(&Moment) -> bool) -> bool {
+        self.waiting.iter().any(such)
     }
 
     fn told(&self, connection: u32, side: usize) -> u64 {

@@ -78,7 +78,7 @@ fn part(role: Role, addr: u64, bytes: &[u8]) -> EventPart {
 #[derive(Default)]
 struct Script {
     events: Vec<(StreamId, Event)>,
-    orders: [u64; 3],
+    orders: [u64; 4],
 }
 
 impl Script {
@@ -259,6 +259,50 @@ fn a_question_is_told_before_its_answer_whoever_of_a_group_returns_first() {
             (A, "gets", b"yes".to_vec()),
         ]
     );
+}
+
+/// A group that waits for what its processes were sent makes others meanwhile, and sees them end.
+#[test]
+fn a_process_is_told_of_behind_the_call_that_made_it() {
+    let made_by_a = StreamId {
+        process: 3,
+        task: 3,
+    };
+    let mut script = Script::default();
+    let fds = [5u32.to_le_bytes(), 6u32.to_le_bytes()].concat();
+    script.kind(A, Kind::TaskStart, 10);
+    let pipe = vec![part(Role::Output, 0x1000, &fds)];
+    script.call(A, "pipe", 20, &[0x1000], 0, pipe);
+    let child = |stream: StreamId| {
+        let numbers = [stream.process.to_le_bytes(), stream.task.to_le_bytes()];
+        vec![part(Role::Data, 0, &numbers.concat())]
+    };
+    script.call(A, "fork", 30, &[], 4711, child(B));
+    script.kind(B, Kind::TaskStart, 40);
+    let got = vec![part(Role::Output, 0x3000, b"late")];
+    script.call(A, "read", 50, &[5, 0x3000, 4], 4, got);
+    let fork = script.call(A, "fork", 60, &[], 4712, child(made_by_a));
+    let start = script.kind(made_by_a, Kind::TaskStart, 70);
+    let end = script.call(made_by_a, "exit_group", 80, &[0], 0, vec![]);
+    let wait = script.call(A, "wait4", 90, &[u64::MAX, 0], 4712, vec![]);
+    let sent = vec![part(Role::Input, 0x2000, b"late")];
+    script.call(B, "write", 100, &[6, 0x2000, 4], 4, sent);
+    let file = trace(&script.events);
+    let told: Vec<EventId> = facts(&file).into_iter().map(|(event, _)| event).collect();
+    let at = |event: EventId| told.iter().position(|one| *one == event).unwrap();
+    assert!(at(fork) < at(start) && at(start) < at(end) && at(end) < at(wait));
+    // So the order of causes has all links.
+    let mut reader = Reader::open(&file.0).unwrap();
+    let mut story = Story::new(&reader);
+    let model = Model::read(&mut reader, &mut story, &mut |_, _| {}).unwrap();
+    let place = |event| {
+        Model::place(&mut Reader::open(&file.0).unwrap(), event)
+            .unwrap()
+            .unwrap()
+    };
+    let order = model.causality();
+    assert!(order.happens_before(place(fork), place(end)));
+    assert!(order.happens_before(place(end), place(wait)));
 }
 
 #[test]

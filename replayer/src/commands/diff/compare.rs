@@ -183,9 +183,11 @@ fn files(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
             noise.suppress_builtin(Builtin::VolatileFile, 1);
             continue;
         }
-        let whole = |file: &Opened| file.head.len() as u64 == file.len && file.errno == 0;
+        if one.is_same_so_far(other) {
+            continue;
+        }
         let mut fields = Vec::new();
-        if whole(&one) && whole(other) {
+        if one.is_whole() && other.is_whole() {
             let name = format!("file {}", one.path);
             let mut comparer = Comparer {
                 noise,

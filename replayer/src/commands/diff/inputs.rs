@@ -23,6 +23,7 @@ const SWITCHES_MAX: usize = 1 << 18;
 const ENVIRONMENT_MAX: usize = 4 << 20;
 
 const READ: u16 = 0;
+const LSEEK: u16 = 8;
 const MMAP: u16 = 9;
 const PREAD64: u16 = 17;
 const READV: u16 = 19;
@@ -42,10 +43,52 @@ pub struct Opened {
     /// The error number, if it could not be.
     pub errno: i64,
     pub point: Point,
-    /// Of all that was read or mapped.
+    /// Of all that was read or mapped, each byte once.
     pub hash: blake3::Hasher,
     pub len: u64,
     pub head: Vec<u8>,
+    /// It was read to its end.
+    pub ended: bool,
+    /// Where the next read begins.
+    position: u64,
+}
+
+impl Opened {
+    /// `bytes` are at this offset. What was read before is not read again: a shell goes back in its script
+    /// before each command that it starts. Returns how much of the budget for heads is used.
+    fn take(&mut self, at: u64, bytes: &[u8], budget: usize) -> usize {
+        let known = self.len.saturating_sub(at);
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        let fresh = bytes.get(known..).unwrap_or_default();
+        if fresh.is_empty() {
+            return 0;
+        }
+        if at > self.len {
+            self.hash.update(&at.to_le_bytes());
+        }
+        self.hash.update(fresh);
+        // A head is whole as long as nothing of the file was left out.
+        let whole = self.head.len() as u64 == self.len && at <= self.len;
+        self.len = at.max(self.len) + fresh.len() as u64;
+        let left = if whole { HEAD_MAX - self.head.len() } else { 0 };
+        let head = &fresh[..fresh.len().min(left).min(budget)];
+        self.head.extend_from_slice(head);
+        head.len()
+    }
+
+    /// All that was read is known, byte by byte.
+    pub fn is_whole(&self) -> bool {
+        self.errno == 0 && self.head.len() as u64 == self.len
+    }
+
+    /// Of two that read the same file, one only stopped earlier.
+    pub fn is_same_so_far(&self, other: &Opened) -> bool {
+        let (short, long) = match self.len <= other.len {
+            true => (self, other),
+            false => (other, self),
+        };
+        short.is_whole() && !short.ended && long.errno == 0 && long.head.starts_with(&short.head)
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -152,6 +195,7 @@ impl Walk {
             GETRANDOM => return inputs.reads_random(point, event),
             READ | PREAD64 | READV | PREADV | PREADV2 => return self.reads(process, fd(0), event),
             MMAP => return self.maps(reader, process, fd(4), event),
+            LSEEK => return self.seeks(process, fd(0), header.ret),
             _ => {}
         }
         let Some(flow) = flow::flow_of(header.nr) else {
@@ -174,6 +218,8 @@ impl Walk {
                     hash: blake3::Hasher::new(),
                     len: 0,
                     head: Vec::new(),
+                    ended: false,
+                    position: 0,
                 });
                 let file = (process, inputs.files.len() - 1);
                 if let Some(fd) = success {
@@ -228,18 +274,29 @@ impl Walk {
 
     /// Bytes of a file that a parent opened count as the parent's.
     fn reads(&mut self, process: u32, fd: u32, event: &Event) {
+        let header = &event.header;
         let Some((file, heads)) = self.file(process, fd) else {
             return;
         };
+        let mut at = match header.nr {
+            PREAD64 | PREADV | PREADV2 => header.args[3],
+            _ => file.position,
+        };
+        let end = at.saturating_add(u64::try_from(header.ret).unwrap_or(0));
+        if !matches!(header.nr, PREAD64 | PREADV | PREADV2) {
+            file.position = end;
+        }
+        file.ended |= header.ret == 0 && at >= file.len;
         let outputs = event.parts.iter().filter(|part| part.role == Role::Output);
         for part in outputs {
-            file.hash.update(&part.bytes);
-            file.len += part.bytes.len() as u64;
-            let left = HEAD_MAX - file.head.len();
-            let left = left.min(ALL_HEADS_MAX.saturating_sub(*heads));
-            let head = &part.bytes[..part.bytes.len().min(left)];
-            file.head.extend_from_slice(head);
-            *heads += head.len();
+            *heads += file.take(at, &part.bytes, ALL_HEADS_MAX.saturating_sub(*heads));
+            at = at.saturating_add(part.bytes.len() as u64);
+        }
+    }
+
+    fn seeks(&mut self, process: u32, fd: u32, to: i64) {
+        if let (Some((file, _)), Ok(to)) = (self.file(process, fd), u64::try_from(to)) {
+            file.position = to;
         }
     }
 
@@ -316,4 +373,58 @@ fn environment(event: &Event) -> Vec<(String, String)> {
         Some((escape(&entry[..at]), escape(&entry[at + 1..])))
     });
     entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of reads at some offsets.
+    fn read(reads: &[(u64, &str)], ended: bool) -> Opened {
+        let mut file = Opened {
+            path: String::new(),
+            errno: 0,
+            point: Point::default(),
+            hash: blake3::Hasher::new(),
+            len: 0,
+            head: Vec::new(),
+            ended,
+            position: 0,
+        };
+        for (at, bytes) in reads {
+            file.take(*at, bytes.as_bytes(), HEAD_MAX);
+        }
+        file
+    }
+
+    #[test]
+    fn what_is_read_again_counts_once() {
+        let once = read(&[(0, "a line\nanother\n")], true);
+        let again = read(
+            &[(0, "a line\n"), (2, "line\nano"), (0, "a line\nanother\n")],
+            true,
+        );
+        assert_eq!(once.hash.finalize(), again.hash.finalize());
+        assert_eq!((once.len, &once.head), (again.len, &again.head));
+        assert!(again.is_whole());
+    }
+
+    #[test]
+    fn a_hole_is_part_of_what_was_read() {
+        let (one, other) = (
+            read(&[(0, "a"), (5, "b")], false),
+            read(&[(0, "a"), (6, "b")], false),
+        );
+        assert_ne!(one.hash.finalize(), other.hash.finalize());
+        assert!(!one.is_whole());
+    }
+
+    #[test]
+    fn a_file_that_is_read_less_far_is_not_another_one() {
+        let (long, short) = (read(&[(0, "abcdef")], true), read(&[(0, "abc")], false));
+        assert!(long.is_same_so_far(&short) && short.is_same_so_far(&long));
+        // One that ends there is.
+        assert!(!long.is_same_so_far(&read(&[(0, "abc")], true)));
+        assert!(!long.is_same_so_far(&read(&[(0, "abd")], false)));
+    }
 }

@@ -8,6 +8,7 @@
 
 use super::compare::Found;
 use super::difference::{Difference, Kind};
+use super::roots;
 use super::run::{Run, Sight};
 
 /// Roots and symptoms that are looked for, and differences that are judged; later ones are only counted.
@@ -60,10 +61,16 @@ pub fn judge(runs: [&Run; 2], found: Found) -> Judgement {
             }
         })
     };
-    rank(found, starts, &before)
+    let second = |one: &Difference, other: &Difference| match (&one.sides[1], &other.sides[1]) {
+        (Some(one), Some(other)) => {
+            runs[1].happens_before(one.sight.point.place, other.sight.point.place)
+        }
+        (_, _) => false,
+    };
+    rank(found, starts, &before, &second)
 }
 
-fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
+fn rank(found: Found, starts: [u64; 2], before: &Before<'_>, second: &Before<'_>) -> Judgement {
     let Found {
         mut differences,
         mut suspects,
@@ -87,13 +94,21 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
     let close = differences.len().min(CLOSELY_MAX);
     let follows = |root: usize, at: usize| {
         let (root, other) = (&differences[root], &differences[at]);
-        before(root, other) && !before(other, root)
+        // Where the runs contradict each other, the second counts: what came of what there is asked about, and
+        // the first knows only what would have come next without it.
+        before(root, other) && (!before(other, root) || second(root, other))
     };
+    let within = roots::roots(
+        close,
+        &follows,
+        &|one, other| second(&differences[one], &differences[other]),
+        &|at| differences[at].sides[1].is_some(),
+    );
     let mut roots: Vec<usize> = Vec::new();
     let mut is_root = Vec::with_capacity(differences.len());
     for at in 0..differences.len() {
         let of_roots = at >= close && roots.iter().any(|root| follows(*root, at));
-        let of_any = at < close && (0..close).any(|root| root != at && follows(root, at));
+        let of_any = within.get(at).is_some_and(|root| !root);
         let root = roots.len() < ROOTS_MAX && !of_roots && !of_any;
         if root {
             roots.push(at);
@@ -125,7 +140,9 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>) -> Judgement {
         ] {
             // The last overtaking before the difference is the likeliest.
             let mut near = suspects.iter().enumerate().rev().filter(|(_, suspect)| {
-                suspect.kind == kind && same_process(suspect, root) && before(suspect, root)
+                // What comes of the root in the second run does not explain it.
+                let explains = before(suspect, root) && !second(root, suspect);
+                suspect.kind == kind && same_process(suspect, root) && explains
             });
             if let Some((at, suspect)) = near.next() {
                 if !std::mem::replace(&mut used[at], true) {
@@ -263,7 +280,7 @@ mod tests {
             suspects,
             ..Found::default()
         };
-        rank(found, [0, 0], &before)
+        rank(found, [0, 0], &before, &before)
     }
 
     fn order(judgement: &Judgement) -> Vec<&str> {
@@ -287,6 +304,27 @@ mod tests {
     }
 
     #[test]
+    fn where_the_runs_contradict_each_other_the_second_one_counts() {
+        // A lock that was given too early leads to a conflict; without, the same work led to the lock.
+        let found = || Found {
+            differences: vec![
+                at(Kind::Payload, 1, 10, "conflict"),
+                at(Kind::Payload, 2, 20, "lock"),
+            ],
+            suspects: Vec::new(),
+            matched: Vec::new(),
+        };
+        let either = |_: &Difference, _: &Difference| true;
+        let second = |one: &Difference, _: &Difference| one.what == "lock";
+        let judgement = rank(found(), [0, 0], &either, &second);
+        assert_eq!(order(&judgement), ["lock", "conflict"]);
+        assert!(!judgement.causes[1].is_root);
+        let neither = |_: &Difference, _: &Difference| false;
+        let judgement = rank(found(), [0, 0], &either, &neither);
+        assert!(judgement.causes.iter().all(|cause| cause.is_root));
+    }
+
+    #[test]
     fn an_overtaking_counts_only_where_the_receiver_goes_on_differently() {
         let overtaken = || vec![at(Kind::Overtaken, 2, 5, "overtaken")];
         let reply = || at(Kind::Payload, 2, 20, "reply");
@@ -302,6 +340,10 @@ mod tests {
         let judgement = ranked(vec![reply()], overtaken(), &[]);
         assert_eq!(order(&judgement), ["reply"]);
         assert_eq!(ranked(Vec::new(), overtaken(), &[]).harmless, 1);
+        // Nor can what came of the difference, in the run that is asked about.
+        let both_ways = [("overtaken", "reply"), ("reply", "overtaken")];
+        let judgement = ranked(vec![reply()], overtaken(), &both_ways);
+        assert_eq!(order(&judgement), ["reply"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod judge;
 mod noise;
 mod output;
 mod pairs;
+mod roots;
 mod run;
 mod sequence;
 mod talks;
