@@ -35,5 +35,5 @@ pub use programs::{c_program, go_program, java_classes, source};
 pub use random::{rounds, thorough, Random};
 pub use run::{until, Ending, Finished, Running};
 pub use subject::{program, script, Net, Recorder, Recording, Replay, Subject};
-pub use tools::{need, record_binary, replay_binary};
+pub use tools::{need, record_binary, replay_binary, target_dir};
 pub use wall_clock::wall_clock_filter;

@@ -13,7 +13,7 @@ pub fn replay_binary() -> PathBuf {
 }
 
 /// The folder of build products that this test itself lies in, or below.
-pub(crate) fn target_dir() -> PathBuf {
+pub fn target_dir() -> PathBuf {
     let own = env::current_exe().expect("a test knows its own path");
     // target/<profile>/deps/<test>
     own.ancestors()
