@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::{CHUNK_MAX, EVENT_INLINE_MAX};
+use reenact_abi::event::Kind;
 
 #[test]
 fn events_of_anything_come_back() {
@@ -257,4 +258,63 @@ fn recordings_merge_by_copying_their_frames() {
         assert_eq!(events[0].header.order, recording as u64 + 1);
     }
     assert!(reader.select(2).is_none());
+}
+
+#[test]
+fn ways_that_recur_and_pairs_among_other_events_come_back() {
+    let folder = Folder::new();
+    let path = folder.file("trace.zst");
+    let mut writer = Writer::create(&path, &meta()).unwrap();
+    let one = writer.handle(stream(1, 1));
+    let mut dice = Dice::new(7);
+    let mut put = Vec::new();
+    for number in 0..40_000u64 {
+        // Few ways of few calls, so that they recur; what they say is now as before, now wild.
+        let header = Header {
+            kind: Kind::Call as u8,
+            nr: dice.below(3) as u16,
+            order: number,
+            time_ns: number * 32,
+            args: [dice.below(5), 9, 8, 7, 6, dice.below(2)],
+            ret: -(dice.below(2) as i64),
+            rip: 0x1000 + dice.below(3) * 8,
+            rsp: 0x7000 - dice.below(4) * 16,
+            ..Header::default()
+        };
+        let words = [
+            number / 9,
+            if dice.below(9) == 0 {
+                dice.value()
+            } else {
+                number * 3
+            },
+        ];
+        let addr = 0x4000 + dice.below(2) * 0x100;
+        let bytes = words.map(u64::to_le_bytes).as_flattened().to_vec();
+        let event = match dice.below(4) {
+            0 => event(header, vec![part(Role::Data, 1, dice.bytes(5))]),
+            1 => event(
+                Header {
+                    input_hash: dice.value(),
+                    ..header
+                },
+                Vec::new(),
+            ),
+            _ => event(header, vec![part(Role::Output, addr, bytes)]),
+        };
+        match event.parts.first() {
+            Some(part) if part.role == Role::Output => {
+                writer.pair_of(one, &event.header, addr, words).unwrap()
+            }
+            _ => writer.event(stream(1, 1), event.clone()).unwrap(),
+        }
+        put.push(event);
+    }
+    writer.finish(&end()).unwrap();
+    let mut reader = Reader::open(&path).unwrap();
+    let got = events_of(&items(&mut reader).unwrap(), stream(1, 1));
+    assert_eq!(got.len(), put.len());
+    for (number, (got, put)) in got.iter().zip(&put).enumerate() {
+        assert_eq!(got, put, "event {number}");
+    }
 }
