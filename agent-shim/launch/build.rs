@@ -29,14 +29,10 @@ fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
     let shim = here.parent().unwrap().to_path_buf();
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap());
-    for watched in ["src", "Cargo.toml"] {
-        println!("cargo:rerun-if-changed={}", shim.join(watched).display());
+    // Paths relative to this package: a target folder that is copied with its clone watches that clone.
+    for watched in ["../src", "../Cargo.toml", "../../formats/abi/src", "build.rs"] {
+        println!("cargo:rerun-if-changed={watched}");
     }
-    println!(
-        "cargo:rerun-if-changed={}",
-        shim.join("../formats/abi/src").display()
-    );
-    println!("cargo:rerun-if-changed=build.rs");
 
     let target = out.join("target");
     let status = Command::new(env::var_os("CARGO").unwrap())

@@ -269,8 +269,11 @@ fn launch(task: &mut Task, wanted: &Wanted, exe_fd: i32, name: &[u8]) -> i64 {
         list,
         sys::AT_EMPTY_PATH,
     ];
+    // A counter that traps would do so in the next program, too, which reads clocks before it knows.
+    net::allow_tsc(true);
     // SAFETY: on success this image is gone; on failure nothing has changed.
     let ret = unsafe { sys::call(nr::EXECVEAT, args) };
+    net::allow_tsc(!task.clocks_trap);
     tasks::robust_list(task, true);
     task.process().drop_left_behind();
     ret
@@ -343,7 +346,7 @@ fn unrecorded(cx: &mut Cx, wanted: &Wanted, why: &str, name: &[u8]) -> Flow {
     }
     mine.state.store(arena::slot::RUNNING, Ordering::SeqCst);
     tasks::robust_list(cx.task, true);
-    net::allow_tsc(false);
+    net::allow_tsc(!cx.task.clocks_trap);
     net::trap_cpuid(true);
     let _ = net::arm(process.net);
     Flow::Return(ret)
