@@ -1,4 +1,6 @@
 //! CPUID for the target: asked of the CPU once per session and leaf.
+//!
+//! The target is told of no instruction whose result nobody could record, so that it does without.
 
 use core::sync::atomic::Ordering;
 
@@ -53,5 +55,46 @@ fn ask(leaf: u32, subleaf: u32) -> [u32; 4] {
     net::trap_cpuid(false);
     let values = arch::cpuid(leaf, subleaf);
     net::trap_cpuid(true);
-    values
+    without_chance(leaf, subleaf, values)
+}
+
+/// Hides what gives another result each time and cannot be caught (Intel SDM volume 2, CPUID; AMD64
+/// manual volume 3, appendix E).
+fn without_chance(leaf: u32, subleaf: u32, [eax, mut ebx, mut ecx, edx]: [u32; 4]) -> [u32; 4] {
+    const RDRAND: u32 = 1 << 30;
+    /// Transactions end whenever an interrupt comes: HLE and RTM.
+    const TRANSACTIONS: u32 = 1 << 4 | 1 << 11;
+    const RDSEED: u32 = 1 << 18;
+    /// The number of the core.
+    const RDPID: u32 = 1 << 22;
+    /// TPAUSE and UMWAIT tell whether time ran out.
+    const WAITPKG: u32 = 1 << 5;
+    /// RDPRU: counters of cycles.
+    const RDPRU: u32 = 1 << 4;
+    match (leaf, subleaf) {
+        (1, _) => ecx &= !RDRAND,
+        (7, 0) => {
+            ebx &= !(TRANSACTIONS | RDSEED);
+            ecx &= !(RDPID | WAITPKG);
+        }
+        (0x8000_0008, _) => ebx &= !RDPRU,
+        _ => {}
+    }
+    [eax, ebx, ecx, edx]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_hidden_and_nothing_else() {
+        let all = [u32::MAX; 4];
+        let hidden = |leaf, subleaf| without_chance(leaf, subleaf, all).map(|word| !word);
+        assert_eq!(hidden(0, 0), [0; 4]);
+        assert_eq!(hidden(1, 0), [0, 0, 0x4000_0000, 0]);
+        assert_eq!(hidden(7, 0), [0, 0x0004_0810, 0x0040_0020, 0]);
+        assert_eq!(hidden(7, 1), [0; 4]);
+        assert_eq!(hidden(0x8000_0008, 0), [0, 0x10, 0, 0]);
+    }
 }
