@@ -109,14 +109,15 @@ pub fn end(task: &mut Task) {
 /// The task ends by itself; if all that is left of its process was killed, so is the process.
 pub fn leave(task: &Task) {
     let process = task.process();
-    let left = process.live.fetch_sub(1, Ordering::SeqCst) - 1;
+    // Counted first: whoever ends the process waits for no task that has left.
     done();
+    let left = process.live.fetch_sub(1, Ordering::SeqCst) - 1;
     if left != 0 && process.parked.load(Ordering::SeqCst) == left {
         kill(task)
     }
 }
 
-/// Before the process ends: its other tasks, which were killed by that, come to the end of their
+/// Before the process ends, or becomes another program: its other tasks, which were killed by that, come to the end of their
 /// streams, so that each is known to have done what the recorded one did.
 pub fn await_others(task: &Task) {
     const PATIENCE_NS: u64 = 2_000_000_000;

@@ -363,6 +363,7 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
     mine.drained.tail.store(cx.task.events, Ordering::Relaxed);
     loader::carry(cx.task);
     replay::give_turn(cx.task);
+    replay::await_others(cx.task);
     let mut boot = Text::<64>::new();
     let _ = write!(
         boot,
