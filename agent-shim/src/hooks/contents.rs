@@ -1,16 +1,17 @@
 //! File contents: sent into the trace once, referred to by every mapping.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use reenact_abi::arena::{self, ContentEntry, CONTENTS_MAX};
 use reenact_abi::event::Role;
-use reenact_abi::map;
+use reenact_abi::map::{self, PAGE};
 
 use crate::ring;
 use crate::sys::{self, Stat};
 use crate::task::{session, Task};
 
-/// Files up to this size are taken whole, so that all mappings of one share one content.
+/// Files up to this size are taken whole, so that all mappings of one share one content; larger ones
+/// are when most of one is mapped, as the dynamic loader does at first.
 const WHOLE_MAX: u64 = 64 << 20;
 /// A file changed less than this ago might change again without its times telling.
 const SETTLED_NS: u64 = 2_000_000_000;
@@ -26,7 +27,7 @@ fn entry(index: usize) -> &'static ContentEntry {
 }
 
 /// Adds to the current event what a mapping of `len` bytes at `offset` of `fd` holds.
-/// The bytes of it, and the number of the content if the mapping shows a whole file from `offset` on.
+/// The bytes of it, and the number of the content.
 pub fn attach(task: &mut Task, fd: i32, offset: u64, len: u64) -> Option<(u64, u64)> {
     if task.detached {
         return None;
@@ -45,60 +46,99 @@ pub fn attach(task: &mut Task, fd: i32, offset: u64, len: u64) -> Option<(u64, u
     if held == 0 {
         return None;
     }
-    if size > WHOLE_MAX {
-        let content = send(task, fd, offset, held);
-        ring::reference(task, Role::Content, 0, held, content);
-        return None;
-    }
-    let content = whole(task, fd, &stat, size);
-    ring::reference(task, Role::Content, offset, held, content);
+    let [modified_ns, changed_ns] = times_ns(&stat);
+    let settled = sys::wall_ns().saturating_sub(modified_ns.max(changed_ns)) > SETTLED_NS;
+    let whole = Key::new(&stat, 0, size);
+    let (key, from) =
+        if settled && (size <= WHOLE_MAX || held >= size / 2 || whole.known().is_some()) {
+            (whole, offset)
+        } else {
+            (Key::new(&stat, offset, held), 0)
+        };
+    let content = match key.known() {
+        Some(content) if settled => content,
+        _ => {
+            let content = send(task, fd, key.offset, key.len);
+            if settled {
+                key.remember(content);
+            }
+            content
+        }
+    };
+    ring::reference(task, Role::Content, from, held, content);
     Some((held, content))
 }
 
-/// The content number of a whole file, sent now unless it is in the trace already.
-fn whole(task: &mut Task, fd: i32, stat: &Stat, size: u64) -> u64 {
-    let mtime_ns = stat.mtime * 1_000_000_000 + stat.mtime_ns;
-    let ctime_ns = stat.ctime * 1_000_000_000 + stat.ctime_ns;
-    let settled = sys::wall_ns().saturating_sub(ctime_ns.max(mtime_ns)) > SETTLED_NS;
-    if !settled {
-        return send(task, fd, 0, size);
-    }
-    let hash = (stat.dev ^ stat.ino.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 17) as usize;
-    let mut claimed = None;
-    for probe in 0..PROBES {
-        let entry = entry(hash.wrapping_add(probe));
-        match entry
-            .state
-            .compare_exchange(FREE, BUSY, Ordering::SeqCst, Ordering::SeqCst)
-        {
-            Ok(_) => {
-                claimed = Some(entry);
-                break;
-            }
-            Err(READY) => {
-                let same = entry.dev.load(Ordering::Relaxed) == stat.dev
-                    && entry.ino.load(Ordering::Relaxed) == stat.ino
-                    && entry.size.load(Ordering::Relaxed) == size
-                    && entry.mtime_ns.load(Ordering::Relaxed) == mtime_ns
-                    && entry.ctime_ns.load(Ordering::Relaxed) == ctime_ns;
-                if same {
-                    return entry.content.load(Ordering::Relaxed);
-                }
-            }
-            Err(_) => {}
+fn times_ns(stat: &Stat) -> [u64; 2] {
+    [(stat.mtime, stat.mtime_ns), (stat.ctime, stat.ctime_ns)]
+        .map(|(seconds, ns)| seconds * 1_000_000_000 + ns)
+}
+
+/// What tells bytes of a file from all others.
+struct Key {
+    offset: u64,
+    len: u64,
+    words: [u64; 7],
+}
+
+impl Key {
+    fn new(stat: &Stat, offset: u64, len: u64) -> Key {
+        let [mtime_ns, ctime_ns] = times_ns(stat);
+        let size = stat.size as u64;
+        Key {
+            offset,
+            len,
+            words: [stat.dev, stat.ino, size, mtime_ns, ctime_ns, offset, len],
         }
     }
-    let content = send(task, fd, 0, size);
-    if let Some(entry) = claimed {
-        entry.dev.store(stat.dev, Ordering::Relaxed);
-        entry.ino.store(stat.ino, Ordering::Relaxed);
-        entry.size.store(size, Ordering::Relaxed);
-        entry.mtime_ns.store(mtime_ns, Ordering::Relaxed);
-        entry.ctime_ns.store(ctime_ns, Ordering::Relaxed);
+
+    fn entries(&self) -> impl Iterator<Item = &'static ContentEntry> {
+        let [dev, ino, ..] = self.words;
+        let mix = ino
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(self.offset / PAGE);
+        let first = (dev ^ mix >> 17) as usize;
+        (0..PROBES).map(move |probe| entry(first.wrapping_add(probe)))
+    }
+
+    /// The number of the content, if it is in the trace already.
+    fn known(&self) -> Option<u64> {
+        let same = |entry: &&ContentEntry| {
+            entry.state.load(Ordering::Acquire) == READY
+                && words(entry).map(|word| word.load(Ordering::Relaxed)) == self.words
+        };
+        let found = self.entries().find(same)?;
+        Some(found.content.load(Ordering::Relaxed))
+    }
+
+    /// Called when all has been sent: who is killed before that leaves nothing behind.
+    fn remember(&self, content: u64) {
+        let claimed = self.entries().find(|entry| {
+            let claim =
+                entry
+                    .state
+                    .compare_exchange(FREE, BUSY, Ordering::SeqCst, Ordering::SeqCst);
+            claim.is_ok()
+        });
+        let Some(entry) = claimed else { return };
+        for (word, value) in words(entry).iter().zip(self.words) {
+            word.store(value, Ordering::Relaxed);
+        }
         entry.content.store(content, Ordering::Relaxed);
         entry.state.store(READY, Ordering::Release);
     }
-    content
+}
+
+fn words(entry: &ContentEntry) -> [&AtomicU64; 7] {
+    [
+        &entry.dev,
+        &entry.ino,
+        &entry.size,
+        &entry.mtime_ns,
+        &entry.ctime_ns,
+        &entry.offset,
+        &entry.len,
+    ]
 }
 
 pub fn send(task: &mut Task, fd: i32, offset: u64, len: u64) -> u64 {

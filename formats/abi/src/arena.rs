@@ -376,7 +376,7 @@ pub struct Group {
     pub reserved: u32,
 }
 
-/// A file content that is (or is about to be) in the trace.
+/// A file content that is in the trace: a file, or a part of one.
 #[repr(C)]
 pub struct ContentEntry {
     /// 0 free, 1 being written, 2 ready.
@@ -388,7 +388,9 @@ pub struct ContentEntry {
     pub mtime_ns: AtomicU64,
     pub ctime_ns: AtomicU64,
     pub content: AtomicU64,
-    pub reserved2: u64,
+    /// Where in the file the content begins, and the bytes of it.
+    pub offset: AtomicU64,
+    pub len: AtomicU64,
 }
 
 /// Recording: an inode that some recorded process maps shared and may write.

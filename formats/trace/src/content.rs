@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use reenact_abi::event::Role;
+
 use crate::error::WriteError;
 use crate::index::Holds;
 use crate::limits::{CHUNK_MAX, CONTENT_BUFFERED_MAX, FILE_CHUNKS_MAX};
+use crate::model::PartRef;
 use crate::values::{Chunk, FileValue};
 use crate::writer::{Frames, Writer};
 use crate::Digest;
@@ -27,6 +30,8 @@ struct Open {
 pub(crate) struct Contents {
     open: BTreeMap<u64, Open>,
     ended: BTreeSet<u64>,
+    /// Referred to by events, and not ended then.
+    wanted: BTreeSet<u64>,
     /// Bytes held back over all of `open`.
     buffered: usize,
     known: HashSet<Digest>,
@@ -38,9 +43,19 @@ impl Contents {
         self.known.len() as u64
     }
 
-    /// Numbers of the contents that never ended.
-    pub fn unfinished(&self) -> Vec<u64> {
-        self.open.keys().copied().collect()
+    /// Numbers of the contents that events refer to and that never ended. One that nothing refers to
+    /// is no loss: who sent it was killed at it.
+    pub fn missing(&self) -> Vec<u64> {
+        self.wanted.difference(&self.ended).copied().collect()
+    }
+
+    /// Notes the contents that an event refers to; 0 stands for zeroes.
+    pub fn refer(&mut self, parts: &[PartRef<'_>]) {
+        for part in parts.iter().filter(|part| part.role == Role::Content) {
+            if part.content != 0 && !self.ended.contains(&part.content) {
+                self.wanted.insert(part.content);
+            }
+        }
     }
 
     /// Stores a chunk unless the trace has it already.

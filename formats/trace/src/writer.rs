@@ -150,6 +150,7 @@ impl Writer {
         let (stream, seq) = (collected.stream, collected.next_seq);
         check_event(header, parts).map_err(|what| WriteError::BadEvent { stream, seq, what })?;
         let stored = store(&mut self.contents, &mut self.frames, parts)?;
+        self.contents.refer(parts);
         self.push(handle, |batch| batch.push(header, parts, &stored))
     }
 
@@ -229,7 +230,7 @@ impl Writer {
             chunk_bytes: self.contents.chunk_bytes,
             ..end.clone()
         };
-        for number in self.contents.unfinished() {
+        for number in self.contents.missing() {
             end.complete = false;
             end.reasons
                 .push(format!("content {number} was not received in full"));

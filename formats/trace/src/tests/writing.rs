@@ -128,10 +128,21 @@ fn contents_out_of_order_are_refused_and_unfinished_ones_reported() {
     bad(writer.content_end(1, 4));
     writer.content_bytes(2, 0, b"abc").unwrap();
     writer.content_end(2, 3).unwrap();
+    // Who sent this one was killed at it.
+    writer.content_bytes(3, 0, b"abc").unwrap();
+    for number in [1, 2] {
+        let refers = EventPart {
+            content: number,
+            ..part(Role::Content, 0, Vec::new())
+        };
+        let event = event(Header::default(), vec![refers]);
+        writer.event(stream(1, 1), event).unwrap();
+    }
     writer.finish(&end()).unwrap();
     let mut reader = Reader::open(&path).unwrap();
     assert!(!reader.complete() && !reader.is_cut());
-    assert_eq!(reader.end().unwrap().reasons.len(), 1);
+    let reasons = &reader.end().unwrap().reasons;
+    assert_eq!(reasons, &["content 1 was not received in full"]);
     assert!(reader.file(1).is_err());
     assert_eq!(reader.file(2).unwrap().size, 3);
     reader.verify(&mut |_, _| {}).unwrap();
