@@ -30,7 +30,12 @@ fn main() {
     let shim = here.parent().unwrap().to_path_buf();
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap());
     // Paths relative to this package: a target folder that is copied with its clone watches that clone.
-    for watched in ["../src", "../Cargo.toml", "../../formats/abi/src", "build.rs"] {
+    for watched in [
+        "../src",
+        "../Cargo.toml",
+        "../../formats/abi/src",
+        "build.rs",
+    ] {
         println!("cargo:rerun-if-changed={watched}");
     }
 
