@@ -240,6 +240,19 @@ impl Memory {
         Some(at)
     }
 
+    /// Room to stand in for `len` bytes at `target`: aligned as these are where direct I/O may ask for it.
+    fn room_like(&mut self, target: u64, len: u64) -> Option<u64> {
+        /// No device has smaller blocks.
+        const BLOCK: u64 = 512;
+        let align = match target | len {
+            whole if whole.is_multiple_of(PAGE) => PAGE,
+            whole if whole.is_multiple_of(BLOCK) => BLOCK,
+            _ => return self.room(len),
+        };
+        let from = self.room(len.checked_add(align)?)?;
+        Some(from.next_multiple_of(align))
+    }
+
     /// The address to give the kernel in place of `target`. With `counted`, the call's result says how
     /// many bytes were written.
     fn stand_in(&mut self, target: u64, len: u64, counted: bool) -> u64 {
@@ -248,7 +261,7 @@ impl Memory {
         }
         if self.measures() {
             self.need.segments += 1;
-            let _ = self.room(len);
+            let _ = self.room_like(target, len);
             if !counted {
                 let _ = self.room(len);
             }
@@ -283,7 +296,7 @@ impl Memory {
             return None;
         }
         let (next, count) = (self.next, self.count);
-        let at = self.room(len)?;
+        let at = self.room_like(target, len)?;
         let was = if counted { Some(0) } else { self.room(len) };
         // What is counted and large is not copied: the kernel may need little of it.
         let copied = counted && len > PAGE || copy(at, target, len);
