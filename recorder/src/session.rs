@@ -52,35 +52,39 @@ impl RecordError {
 /// The command's pid, for the signal handler that passes signals on.
 static CHILD: AtomicI32 = AtomicI32::new(0);
 
-extern "C" fn pass_on(signal: i32) {
+extern "C" fn pass_on(signal: i32, info: *const libc::siginfo_t, _: *mut libc::c_void) {
     let child = CHILD.load(Ordering::Relaxed);
-    if child > 0 {
+    // SAFETY: the kernel passes a siginfo_t to handlers that ask for one.
+    let from_terminal = unsafe { (*info).si_code } == libc::SI_KERNEL;
+    if child > 0 && !from_terminal {
         // SAFETY: kill is async-signal-safe.
         unsafe { libc::kill(child, signal) };
     }
 }
 
-/// A terminal's signals reach the command by themselves; others are passed on. The recorder lives
-/// on, to close the trace.
+/// A terminal's signals reach the command by themselves; what others send to the recorder is meant for
+/// the command, and passed on. The recorder lives on, to close the trace.
 fn outlive_signals() {
+    const FOR_THE_COMMAND: [i32; 6] = [
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGTERM,
+        libc::SIGHUP,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+    ];
     // SAFETY: installs handlers that only call async-signal-safe functions; no thread runs yet.
     unsafe {
-        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE] {
-            let old = libc::signal(signal, libc::SIG_IGN);
-            // Rust's runtime ignores SIGPIPE; the command gets what a shell would give it.
-            let given = if signal == libc::SIGPIPE {
-                libc::SIG_DFL
-            } else {
-                old
-            };
-            reenact_launch::remember(signal, given);
-        }
-        for signal in [libc::SIGTERM, libc::SIGHUP] {
-            let old = libc::signal(signal, pass_on as *const () as usize);
-            reenact_launch::remember(signal, old);
-            if old == libc::SIG_IGN {
-                libc::signal(signal, libc::SIG_IGN);
-            }
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        // Rust's runtime ignores SIGPIPE; the command gets what a shell would give it.
+        reenact_launch::remember(libc::SIGPIPE, libc::SIG_DFL);
+        for signal in FOR_THE_COMMAND {
+            let mut old: libc::sigaction = std::mem::zeroed();
+            let mut new: libc::sigaction = std::mem::zeroed();
+            new.sa_sigaction = pass_on as *const () as usize;
+            new.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+            libc::sigaction(signal, &new, &mut old);
+            reenact_launch::remember(signal, old.sa_sigaction);
         }
     }
 }

@@ -407,6 +407,36 @@ fn a_killed_recorder_leaves_the_program_alone() {
 }
 
 #[test]
+fn a_signal_sent_to_the_recorder_is_the_commands() {
+    let signals = [
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGTERM,
+        libc::SIGHUP,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+    ];
+    for signal in signals {
+        let recorder = script(&format!(
+            "trap 'echo caught; exit 7' {signal}; echo > started; for i in $(seq 600); do sleep 0.05; done; echo never"
+        ))
+        .start_recording();
+        let folder = recorder.folder();
+        until("the program starts", || {
+            fs::metadata(folder.join("started")).ok()
+        });
+        recorder.running.kill(signal);
+        let recording = recorder.finish();
+        assert_eq!(
+            (recording.recorded.code(), recording.stdout().as_str()),
+            (Some(7), "caught\n"),
+            "signal {signal}"
+        );
+        recording.replay().same_output();
+    }
+}
+
+#[test]
 fn threads_whose_recorder_was_killed_replay_to_that_point() {
     let mut random = Random::from_environment();
     let mut replayable = 0;
