@@ -11,6 +11,7 @@
 //! What it never does: skip. A test that lacks a tool fails and names the package to install. Nothing
 //! here knows how the engine works; it sees two commands, a trace file and what they print.
 
+mod browser;
 mod docker_profile;
 mod guests;
 mod limits;
@@ -25,6 +26,7 @@ mod subject;
 mod tools;
 mod wall_clock;
 
+pub use browser::Browser;
 pub use docker_profile::docker_filter;
 pub use guests::{all_guests, all_racy, build, each_guest, guest, racy, shows_bug, Guest};
 pub use limits::{limit, limits, Limit, Step};
