@@ -128,9 +128,7 @@ impl Connection {
 
     /// The sender of the direction closed it.
     pub fn close(&mut self, direction: Direction, messages: &mut Vec<Message>) {
-        let made = messages.len();
-        self.end(self.seen(direction), End::Closed, messages);
-        self.restore(&mut messages[made..]);
+        self.ended(direction, End::Closed, messages);
     }
 
     /// Nothing more is known of the connection: appends what is incomplete.
@@ -140,6 +138,22 @@ impl Connection {
             self.end(direction, End::Unknown, messages);
         }
         self.restore(&mut messages[made..]);
+    }
+
+    /// A direction ends, for a reason that the caller knows.
+    pub(crate) fn ended(&mut self, direction: Direction, end: End, messages: &mut Vec<Message>) {
+        let made = messages.len();
+        self.end(self.seen(direction), end, messages);
+        self.restore(&mut messages[made..]);
+    }
+
+    /// Numbers messages from here on, within the numbers of another connection.
+    pub(crate) fn number_from(&mut self, id: u64) {
+        self.next_id = id;
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_id
     }
 
     fn end(&mut self, direction: Direction, end: End, messages: &mut Vec<Message>) {

@@ -47,3 +47,4 @@ pub use protocol::{Confidence, Decoder, End, Opening, Output, Protocol};
 pub use raw::RAW;
 pub use registry::Registry;
 pub use settings::{Detail, Settings};
+pub use tls::TlsKeys;

@@ -41,3 +41,6 @@ pub const PENDING_MAX: usize = 4 << 20;
 
 /// Bytes that compressed content may become. More is not decompressed.
 pub const DECOMPRESSED_MAX: u64 = 16 << 20;
+
+/// TLS within TLS, and so on.
+pub const TLS_DEPTH_MAX: u8 = 3;

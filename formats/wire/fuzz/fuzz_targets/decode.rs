@@ -6,7 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use reenact_wire::{Chunk, Direction, Hint, Registry, Settings};
 
 fuzz_target!(|bytes: &[u8]| {
-    let registry = Registry::standard(Settings::default());
+    let settings = Settings::default();
+    settings.tls_keys.add_log(include_bytes!("../../fixtures/tls.keys"));
+    let registry = Registry::standard(settings);
     let Some((choice, mut rest)) = bytes.split_first() else {
         return;
     };

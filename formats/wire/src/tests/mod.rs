@@ -6,6 +6,7 @@ mod fixtures;
 mod grpc;
 mod mutation;
 mod resp;
+mod tls;
 
 use crate::*;
 use fixture::{Fixture, Talk};

@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-fn mutate(dice: &mut Dice, talk: &mut Talk) {
+pub fn mutate(dice: &mut Dice, talk: &mut Talk) {
     for _ in 0..1 + dice.below(4) {
         let chunk = dice.below(talk.len() as u64) as usize;
         let bytes = &mut talk[chunk].1;

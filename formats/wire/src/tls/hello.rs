@@ -1,5 +1,6 @@
 //! Handshakes that are sent in the clear.
 
+use super::keys::Random;
 use crate::escape::Summary;
 use crate::node::Node;
 use tls_parser::{
@@ -10,16 +11,31 @@ use tls_parser::{
 
 pub enum Handshake {
     ClientHello {
+        random: Option<Random>,
         server: Option<Vec<u8>>,
         protocols: Vec<Vec<u8>>,
     },
     ServerHello {
+        random: Option<Random>,
         version: &'static str,
+        number: u16,
         cipher: String,
         protocol: Option<Vec<u8>>,
     },
+    EncryptedExtensions {
+        protocol: Option<Vec<u8>>,
+    },
+    Finished,
+    KeyUpdate,
     Other(&'static str),
 }
+
+/// What stands for random bytes in a ServerHello that asks for another ClientHello (RFC 8446, section
+/// 4.1.3): the SHA-256 of "HelloRetryRequest".
+const RETRY: Random = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
 
 /// The first handshake message, and its length; none if it is not complete.
 pub fn next(bytes: &[u8]) -> Option<(Handshake, usize)> {
@@ -29,6 +45,11 @@ pub fn next(bytes: &[u8]) -> Option<(Handshake, usize)> {
     let handshake = match kind {
         1 => client_hello(payload).unwrap_or(Handshake::Other("a broken ClientHello")),
         2 => server_hello(payload).unwrap_or(Handshake::Other("a broken ServerHello")),
+        8 => Handshake::EncryptedExtensions {
+            protocol: encrypted_extensions(payload),
+        },
+        20 => Handshake::Finished,
+        24 => Handshake::KeyUpdate,
         _ => Handshake::Other(name(kind)),
     };
     Some((handshake, len))
@@ -47,7 +68,23 @@ fn client_hello(payload: &[u8]) -> Option<Handshake> {
             _ => {}
         }
     }
-    Some(Handshake::ClientHello { server, protocols })
+    Some(Handshake::ClientHello {
+        random: hello.random.try_into().ok(),
+        server,
+        protocols,
+    })
+}
+
+/// The protocol that was agreed upon.
+fn encrypted_extensions(payload: &[u8]) -> Option<Vec<u8>> {
+    let (_, extensions) = parse_tls_server_hello_extensions(payload.get(2..)?).ok()?;
+    let mut protocols = extensions
+        .into_iter()
+        .filter_map(|extension| match extension {
+            TlsExtension::ALPN(names) => names.first().map(|name| name.to_vec()),
+            _ => None,
+        });
+    protocols.next()
 }
 
 fn server_hello(payload: &[u8]) -> Option<Handshake> {
@@ -75,8 +112,11 @@ fn server_hello(payload: &[u8]) -> Option<Handshake> {
         || format!("cipher {number:#06x}"),
         |cipher| cipher.name.into(),
     );
+    let random: Option<Random> = hello.random.try_into().ok();
     Some(Handshake::ServerHello {
+        random: random.filter(|random| *random != RETRY),
         version,
+        number,
         cipher,
         protocol,
     })
@@ -86,13 +126,13 @@ fn name(kind: u8) -> &'static str {
     match kind {
         0 => "HelloRequest",
         4 => "NewSessionTicket",
+        5 => "EndOfEarlyData",
         11 => "Certificate",
         12 => "ServerKeyExchange",
         13 => "CertificateRequest",
         14 => "ServerHelloDone",
         15 => "CertificateVerify",
         16 => "ClientKeyExchange",
-        20 => "Finished",
         22 => "CertificateStatus",
         _ => "a handshake message",
     }
@@ -103,6 +143,9 @@ impl Handshake {
         match self {
             Handshake::ClientHello { .. } => "ClientHello",
             Handshake::ServerHello { .. } => "ServerHello",
+            Handshake::EncryptedExtensions { .. } => "EncryptedExtensions",
+            Handshake::Finished => "Finished",
+            Handshake::KeyUpdate => "KeyUpdate",
             Handshake::Other(name) => name,
         }
     }
@@ -110,7 +153,9 @@ impl Handshake {
     pub fn summarise(&self, line: &mut Summary) {
         line.text(self.name());
         match self {
-            Handshake::ClientHello { server, protocols } => {
+            Handshake::ClientHello {
+                server, protocols, ..
+            } => {
                 if let Some(server) = server {
                     line.text(" ").raw(server);
                 }
@@ -122,20 +167,28 @@ impl Handshake {
                 version,
                 cipher,
                 protocol,
+                ..
             } => {
                 line.text(" ").text(version).text(" ").text(cipher);
                 if let Some(protocol) = protocol {
                     line.text(" ").raw(protocol);
                 }
             }
-            Handshake::Other(_) => {}
+            Handshake::EncryptedExtensions { protocol } => {
+                if let Some(protocol) = protocol {
+                    line.text(" ").raw(protocol);
+                }
+            }
+            Handshake::Finished | Handshake::KeyUpdate | Handshake::Other(_) => {}
         }
     }
 
     pub fn node(&self) -> Node {
         let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(Node::Null, |b| Node::slice(b));
         match self {
-            Handshake::ClientHello { server, protocols } => Node::map([
+            Handshake::ClientHello {
+                server, protocols, ..
+            } => Node::map([
                 ("server", text(server)),
                 (
                     "protocols",
@@ -146,12 +199,16 @@ impl Handshake {
                 version,
                 cipher,
                 protocol,
+                ..
             } => Node::map([
                 ("version", Node::text(*version)),
                 ("cipher", Node::text(cipher.as_str())),
                 ("protocol", text(protocol)),
             ]),
-            Handshake::Other(_) => Node::Null,
+            Handshake::EncryptedExtensions { protocol } => {
+                Node::map([("protocol", text(protocol))])
+            }
+            Handshake::Finished | Handshake::KeyUpdate | Handshake::Other(_) => Node::Null,
         }
     }
 }
