@@ -24,6 +24,7 @@ use crate::{commands, run};
   replay show trace.zst                  who said what to whom, and what failed
   replay diff good.zst bad.zst           what was different in the run that failed
   replay report trace.zst                the run as a picture, for a browser
+  replay export chrome -o run.json trace.zst   for Perfetto; and for OpenTelemetry, Wireshark, ShiViz
   replay info trace.zst                  what, where, when, how it ended
   replay verify trace.zst                check every byte of the file
 
@@ -48,6 +49,8 @@ enum Action {
     Diff(commands::diff::Diff),
     /// Write a page that shows a run, or the difference of two, as a picture.
     Report(commands::report::Report),
+    /// Write what was said for other tools: OpenTelemetry, Perfetto, Wireshark, ShiViz, jq.
+    Export(Box<commands::export::Export>),
     /// List events, one per line.
     Events(commands::events::Events),
 }
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
         Some(Action::Show(show)) => commands::show::main(&show),
         Some(Action::Diff(diff)) => commands::diff::main(&diff),
         Some(Action::Report(report)) => commands::report::main(&report),
+        Some(Action::Export(export)) => commands::export::main(&export),
         Some(Action::Events(events)) => commands::events::main(&events),
         None => run::main(&cli.run),
     }

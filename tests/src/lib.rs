@@ -14,6 +14,7 @@
 mod browser;
 mod docker_profile;
 mod guests;
+pub mod kiosk;
 mod limits;
 mod packages;
 mod place;

@@ -195,6 +195,13 @@ pub fn writes(row: &Row) -> bool {
 /// What tells the data parts of a call that sent something apart.
 const DESTINATION: u64 = 0;
 const CONTROL: u64 = 1;
+const KEY_LOG: u64 = 2;
+
+/// Bytes of a call that writes lines of a TLS key log.
+const KEY_LOG_MAX: u64 = 1 << 14;
+
+/// How such lines begin: the first bytes of the labels in draft-ietf-tls-keylogfile.
+const KEY_LABELS: [&[u8; 7]; 4] = [b"CLIENT_", b"SERVER_", b"EXPORTE", b"EARLY_E"];
 
 /// Puts into the event what a call that returned `ret` sent to where somebody may read it, so that
 /// a trace alone tells what was said. Bytes of files are left out: a replay has them.
@@ -209,7 +216,7 @@ pub fn note_sent(cx: &mut Cx, ret: i64) {
     }
     let args = cx.call.args;
     if descriptors::leads_to(cx.task, args[0]) == Leads::Elsewhere {
-        return;
+        return note_keys(cx, ret as u64);
     }
     let (shape, task) = (&cx.shape.args, &mut *cx.task);
     walk_sent(shape, &args, ret as u64, |at, len| {
@@ -230,6 +237,25 @@ pub fn note_sent(cx: &mut Cx, ret: i64) {
         }
         _ => {}
     }
+}
+
+/// Of what goes to files, readers of a trace want one thing: by what the program's encrypted connections
+/// can be read. A replay has it, but whoever reads the trace replays nothing.
+fn note_keys(cx: &mut Cx, len: u64) {
+    if len > KEY_LOG_MAX {
+        return;
+    }
+    let (args, mut kept) = (cx.call.args, None);
+    let (shape, task) = (&cx.shape.args, &mut *cx.task);
+    walk_sent(shape, &args, len, |at, len| {
+        let mut label = [0; 7];
+        let is_log = *kept.get_or_insert_with(|| {
+            guest_mem::read(at, &mut label) == label.len() && KEY_LABELS.contains(&&label)
+        });
+        if is_log {
+            ring::part(task, Role::Data, KEY_LOG, at, len, 0);
+        }
+    });
 }
 
 /// Walks the bytes that a writing call which returned `ret` took from memory, piece by piece.

@@ -205,6 +205,9 @@ pub enum Fact {
         ticket: u64,
         bytes: Bytes,
     },
+    /// Lines of a file by which encrypted connections can be read: the recorder keeps those of TLS key
+    /// logs.
+    KeyLog { lines: Vec<u8> },
     /// What follows runs unrecorded: the path.
     Unrecorded { path: Vec<u8> },
     /// Events are missing here.

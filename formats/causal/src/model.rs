@@ -40,6 +40,14 @@ impl Direction {
     }
 }
 
+/// How a range of bytes, or a message, travelled: the first and the last event that sent some of it, and
+/// that received some. `None` on a side that was not recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    pub sent: Option<(Point, Point)>,
+    pub received: Option<(Point, Point)>,
+}
+
 fn overlapping(transfers: &[Transfer], start: u64, end: u64) -> &[Transfer] {
     let first = transfers.partition_point(|transfer| transfer.end <= start);
     let last = transfers.partition_point(|transfer| transfer.start < end);
@@ -77,6 +85,22 @@ impl Model {
             receives: Vec::new(),
         };
         self.directions.get(&(connection, from)).unwrap_or(&NONE)
+    }
+
+    /// How bytes `start..end` of a direction, or the message `start` of one, travelled.
+    pub fn passage(&self, connection: ConnectionId, from: Side, start: u64, end: u64) -> Passage {
+        let ends = |transfers: &[Transfer]| match transfers {
+            [] => None,
+            [first, .., last] => Some((first.point, last.point)),
+            [only] => Some((only.point, only.point)),
+        };
+        match self.directions.get(&(connection, from)) {
+            Some(way) => Passage {
+                sent: ends(way.sent_in(start, end)),
+                received: ends(way.received_in(start, end)),
+            },
+            None => Passage::default(),
+        }
     }
 
     pub fn causality(&self) -> &Causality {
@@ -214,7 +238,7 @@ impl Builder {
             }
             Fact::Exec { .. } | Fact::Fault { .. } | Fact::Listen { .. } => {}
             Fact::Refused { .. } | Fact::Unrecorded { .. } | Fact::Gap { .. } => {}
-            Fact::Mark { .. } => {}
+            Fact::Mark { .. } | Fact::KeyLog { .. } => {}
         }
     }
 

@@ -280,7 +280,7 @@ impl Story {
             Fact::Fault { .. } | Fact::Listen { .. } | Fact::Refused { .. } => false,
             Fact::Close { .. } | Fact::Send { .. } | Fact::Standard { .. } => false,
             Fact::Unrecorded { .. } | Fact::Gap { .. } | Fact::Mark { .. } => false,
-            Fact::Chain { .. } => false,
+            Fact::Chain { .. } | Fact::KeyLog { .. } => false,
         }
     }
 

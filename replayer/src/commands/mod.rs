@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod events;
+pub mod export;
 pub mod info;
 pub mod report;
 pub mod show;

@@ -306,6 +306,24 @@ fn a_process_is_told_of_behind_the_call_that_made_it() {
 }
 
 #[test]
+fn what_a_program_writes_to_a_key_log_is_no_message() {
+    let mut script = Script::default();
+    script.kind(A, Kind::TaskStart, 10);
+    let lines = [&b"CLIENT_RANDOM "[..], b"00 11\n"];
+    let lines = lines.map(|piece| part(Role::Data, 2, piece)).to_vec();
+    script.call(A, "writev", 20, &[5, 0x1000, 2], 20, lines);
+    script.call(A, "write", 30, &[5, 0x1000, 9], 9, Vec::new());
+    let file = trace(&script.events);
+    let found: Vec<_> = facts(&file)
+        .into_iter()
+        .filter(|(_, fact)| !matches!(fact, Fact::Start { .. } | Fact::End { .. }))
+        .map(|(event, fact)| (event.seq, fact))
+        .collect();
+    let lines = b"CLIENT_RANDOM 00 11\n".to_vec();
+    assert_eq!(found, [(1, Fact::KeyLog { lines })]);
+}
+
+#[test]
 fn bytes_are_matched_by_their_offsets() {
     let written = talk();
     let file = trace(&written.events);

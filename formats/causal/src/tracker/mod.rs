@@ -395,6 +395,11 @@ impl Tracker {
     fn start(&mut self, cx: &Cx<'_>) {
         let by = self.made.remove(&cx.id.stream);
         let pid = by.map_or(cx.ret(), |(_, pid)| pid);
+        let process = self.processes.get_mut(&cx.process());
+        if let Some(process) = process.filter(|process| process.pid == 0) {
+            // Nobody was seen making it.
+            process.pid = pid;
+        }
         let fact = Fact::Start {
             by: by.map(|(event, _)| event),
             pid,

@@ -37,6 +37,13 @@ pub fn at(event: &Event, role: Role, addr: u64) -> Option<&[u8]> {
     Some(&part.bytes)
 }
 
+/// All parts of a role at an address, one behind the other.
+pub fn all(event: &Event, role: Role, addr: u64) -> Vec<u8> {
+    let parts = event.parts.iter();
+    let parts = parts.filter(|part| part.role == role && part.addr == addr);
+    parts.flat_map(|part| part.bytes.iter().copied()).collect()
+}
+
 pub fn u32_of(bytes: &[u8], at: usize) -> Option<u32> {
     let word = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_le_bytes(word.try_into().ok()?))

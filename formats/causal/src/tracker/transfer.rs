@@ -11,6 +11,8 @@ const MSG_OOB: u64 = 1;
 const MSG_PEEK: u64 = 2;
 const MSG_ERRQUEUE: u64 = 0x2000;
 const MSG_CMSG_CLOEXEC: u64 = 0x4000_0000;
+/// Data parts of a call that wrote to a file, which have lines of a key log.
+const KEY_LOG: u64 = 2;
 /// Messages with descriptors that are remembered for one direction until they are received.
 const PASSED_MAX: usize = 4096;
 
@@ -149,6 +151,11 @@ impl Tracker {
     pub(super) fn send(&mut self, cx: &Cx<'_>, fd: u32, message_flags: u64) {
         let Some(len) = cx.success() else { return };
         if message_flags & MSG_OOB != 0 {
+            return;
+        }
+        let lines = parts::all(cx.event, Role::Data, KEY_LOG);
+        if !lines.is_empty() {
+            self.say(cx, Fact::KeyLog { lines });
             return;
         }
         let bytes = parts::payload(cx.event, Role::Input, len);

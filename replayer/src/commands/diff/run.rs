@@ -6,7 +6,7 @@ use std::path::Path;
 use reenact_causal::{Bytes, Channel, Ended, Fact, Model, Moment, Place, Point};
 use reenact_causal::{ConnectionId, Peer, Side, Story};
 use reenact_trace::{Reader, TraceError};
-use reenact_wire::{escape, Blob, Node, Registry, Settings, RAW};
+use reenact_wire::{escape, Blob, Node, Settings, RAW};
 use rustc_hash::FxHashMap;
 
 use super::inputs::{self, Inputs};
@@ -84,7 +84,7 @@ impl Run {
         let mut reader = Reader::open(path)?;
         let mut story = Story::new(&reader);
         let mut gatherer = Gatherer {
-            narrator: Narrator::new(Registry::standard(Settings::default()), true, None),
+            narrator: Narrator::new(Settings::default(), None),
             lines: Vec::new(),
             fresh: Vec::new(),
             streams: BTreeMap::new(),
@@ -238,6 +238,7 @@ impl Gatherer {
             Fact::Spawn { .. } | Fact::Wait { .. } | Fact::Kill { .. } | Fact::Gap { .. } => {}
             Fact::Listen { .. } | Fact::Open { .. } | Fact::Close { .. } => {}
             Fact::EndOfStream { .. } | Fact::Mark { .. } | Fact::Chain { .. } => {}
+            Fact::KeyLog { .. } => {}
         }
     }
 

@@ -7,7 +7,6 @@ use reenact_causal::{
     ConnectionId, Ended, EventId, Fact, Model, Moment, Place, Side, Steps, Story, Way,
 };
 use reenact_trace::{Reader, TraceError};
-use reenact_wire::Registry;
 use rustc_hash::FxHashMap;
 
 use super::payload;
@@ -162,13 +161,12 @@ impl Picture {
     /// picture itself is bounded.
     pub fn read(
         reader: &mut Reader,
-        registry: Registry,
-        decode_as: Option<String>,
+        narrator: Narrator,
         wanted: Wanted,
     ) -> Result<Picture, TraceError> {
         let mut story = Story::new(reader);
         let mut gatherer = Gatherer {
-            narrator: Narrator::new(registry, true, decode_as),
+            narrator,
             window: Window::default(),
             fresh: Vec::new(),
             start_ns: reader.meta().mono_start_ns,

@@ -18,11 +18,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use reenact_trace::{Reader, TraceError};
-use reenact_wire::{Registry, Settings};
+use reenact_wire::{Detail, Settings};
 
 use crate::cli::exit;
 use crate::commands::diff::{self, DiffError};
-use crate::commands::show;
+use crate::commands::show::narrator::Narrator;
+use crate::commands::show::{self, Decoding};
 use crate::commands::trace_error;
 use gather::{Picture, Wanted};
 
@@ -71,12 +72,8 @@ pub struct Report {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 150_000,
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub limit: u32,
-    /// Take all connections for this protocol, whatever they look like.
-    #[arg(long, value_name = "NAME")]
-    pub decode_as: Option<String>,
-    /// Descriptors of protobuf messages, to decode gRPC by (protoc --include_imports --descriptor_set_out).
-    #[arg(long, value_name = "FILE")]
-    pub descriptors: Option<PathBuf>,
+    #[command(flatten)]
+    pub decoding: Decoding,
     /// Rules for what else is noise, for two traces, as in `replay diff`.
     #[arg(long, value_name = "FILE", requires = "other")]
     pub ignore: Vec<PathBuf>,
@@ -163,12 +160,8 @@ pub fn of_diff(
     };
     let read = |path: &Path| {
         let mut reader = Reader::open(path)?;
-        Picture::read(
-            &mut reader,
-            Registry::standard(Settings::default()),
-            None,
-            wanted,
-        )
+        let narrator = Narrator::new(Settings::default(), None);
+        Picture::read(&mut reader, narrator, wanted)
     };
     let pictures = [read(traces[0])?, read(traces[1])?];
     write_diff(compared, &pictures, traces, output)
@@ -194,19 +187,14 @@ fn write_diff(
 
 fn picture(path: &Path, args: &Report) -> Result<Picture, ReportError> {
     let mut reader = Reader::open(path)?;
-    let settings = show::settings(args.descriptors.as_deref()).map_err(ReportError::Usage)?;
+    let narrator = args.decoding.narrator(Detail::Full);
+    let narrator = narrator.map_err(|error| ReportError::Usage(error.to_string()))?;
     let wanted = Wanted {
         from_ns: args.from.unwrap_or(0),
         to_ns: args.to.unwrap_or(u64::MAX),
         lines_max: args.limit as usize,
     };
-    let registry = Registry::standard(settings);
-    Ok(Picture::read(
-        &mut reader,
-        registry,
-        args.decode_as.clone(),
-        wanted,
-    )?)
+    Ok(Picture::read(&mut reader, narrator, wanted)?)
 }
 
 /// A trace as it is typed behind a command.

@@ -147,7 +147,7 @@ pub fn show(
     filter: &Filter,
     event: EventId,
     way: Way,
-    out: &mut Output,
+    out: &mut Output<'_>,
 ) -> Result<(), ShowError> {
     let Some(place) = Model::place(reader, event)? else {
         let what = format!("there is no event {event} in this trace");

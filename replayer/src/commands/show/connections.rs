@@ -8,7 +8,7 @@ use super::output::Output;
 use super::words::name;
 use super::{Filter, ShowError};
 
-pub fn show(reader: &mut Reader, filter: &Filter, out: &mut Output) -> Result<(), ShowError> {
+pub fn show(reader: &mut Reader, filter: &Filter, out: &mut Output<'_>) -> Result<(), ShowError> {
     let mut story = Story::new(reader);
     // A pipe is made by a shell and used by others: who used a side says more than who made it.
     let mut users: std::collections::BTreeMap<(ConnectionId, Side), Vec<u32>> = Default::default();

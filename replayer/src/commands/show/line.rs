@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use reenact_causal::{ConnectionId, EventId, Place, Side};
 use reenact_trace::StreamId;
-use reenact_wire::Node;
+use reenact_wire::{Kind, MessageId, Node, TraceParent};
 use serde_json::{json, Map, Value};
 
 /// A line that is still to be written: who receives a message may be known only a little later.
@@ -49,7 +49,19 @@ pub enum What {
         incoming: bool,
         /// What is wrong with it, if something is.
         broken: Option<String>,
+        /// What its decoder says besides; `None` of bytes that were not decoded.
+        cut: Option<Cut>,
     },
+}
+
+/// A message as its decoder cut it out of the stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub id: MessageId,
+    pub kind: Kind,
+    /// The request that it answers.
+    pub answers: Option<MessageId>,
+    pub trace_parent: Option<TraceParent>,
 }
 
 /// How lines look.

@@ -9,14 +9,14 @@ mod raw;
 pub mod words;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use reenact_causal::{BadEventName, EventId, EventName, Story, Way};
 use reenact_trace::{Reader, TraceError};
-use reenact_wire::{Detail, Registry, Settings};
+use reenact_wire::{Detail, Settings};
 use regex::Regex;
 
 use crate::cli::exit;
@@ -94,12 +94,8 @@ pub struct Show {
     /// List the connections.
     #[arg(long)]
     pub connections: bool,
-    /// Take all connections for this protocol, whatever they look like.
-    #[arg(long, value_name = "NAME")]
-    pub decode_as: Option<String>,
-    /// Descriptors of protobuf messages, to decode gRPC by (protoc --include_imports --descriptor_set_out).
-    #[arg(long, value_name = "FILE")]
-    pub descriptors: Option<PathBuf>,
+    #[command(flatten)]
+    pub decoding: Decoding,
     /// One JSON object per line, with all that messages say.
     #[arg(long)]
     pub json: bool,
@@ -109,6 +105,49 @@ pub struct Show {
     /// Do not start a pager ($PAGER, or `less -R`) on a terminal.
     #[arg(long)]
     pub no_pager: bool,
+}
+
+/// How bytes are cut into messages.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Decoding {
+    /// Take all connections for this protocol, whatever they look like.
+    #[arg(long, value_name = "NAME")]
+    pub decode_as: Option<String>,
+    /// Descriptors of protobuf messages, to decode gRPC by (protoc --include_imports --descriptor_set_out).
+    #[arg(long, value_name = "FILE")]
+    pub descriptors: Option<PathBuf>,
+    /// Secrets of TLS sessions, as programs write them where SSLKEYLOGFILE says. What recorded programs
+    /// wrote there themselves is used without this.
+    #[arg(long, value_name = "FILE")]
+    pub tls_keys: Option<PathBuf>,
+}
+
+impl Decoding {
+    /// What makes lines. With `Detail::Full` these have all that messages say.
+    pub fn narrator(&self, detail: Detail) -> Result<Narrator, ShowError> {
+        let mut settings = Settings::default();
+        settings.detail = detail;
+        if let Some(path) = &self.descriptors {
+            let unusable = |why: &dyn std::fmt::Display| {
+                ShowError::Usage(format!("{}: {why}", path.display()))
+            };
+            let set = std::fs::read(path).map_err(|error| unusable(&error))?;
+            let added = settings.add_descriptors(&set);
+            added.map_err(|error| unusable(&error))?;
+        }
+        if let Some(path) = &self.tls_keys {
+            let unusable = |why: &dyn std::fmt::Display| {
+                ShowError::Usage(format!("{}: {why}", path.display()))
+            };
+            let log = std::fs::read(path).map_err(|error| unusable(&error))?;
+            if settings.tls_keys.add_log(&log) == 0 {
+                return Err(unusable(
+                    &"there is no secret in the format of SSLKEYLOGFILE",
+                ));
+            }
+        }
+        Ok(Narrator::new(settings, self.decode_as.clone()))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -188,7 +227,24 @@ pub fn main(args: &Show) -> ExitCode {
     }
 }
 
-fn show(args: &Show, reader: &mut Reader, out: &mut Output) -> Result<(), ShowError> {
+/// All that `--json` prints, without filters.
+pub fn json_lines(
+    decoding: &Decoding,
+    reader: &mut Reader,
+    out: &mut dyn Write,
+) -> Result<(), ShowError> {
+    let filter = Filter::none(Looks {
+        colour: false,
+        json: true,
+        start_ns: reader.meta().mono_start_ns,
+    });
+    let narrator = decoding.narrator(Detail::Full)?;
+    let mut out = Output::to(out);
+    story(narrator, reader, &filter, &mut out)?;
+    Ok(out.finish()?)
+}
+
+fn show(args: &Show, reader: &mut Reader, out: &mut Output<'_>) -> Result<(), ShowError> {
     let looks = Looks {
         colour: out.colour,
         json: args.json,
@@ -209,7 +265,7 @@ fn show(args: &Show, reader: &mut Reader, out: &mut Output) -> Result<(), ShowEr
         let event = resolve(event, reader)?;
         return causes::show(args, reader, &filter, event, Way::Effects, out);
     }
-    story(args, reader, &filter, out)
+    story(narrator(args)?, reader, &filter, out)
 }
 
 fn resolve(name: EventName, reader: &Reader) -> Result<EventId, ShowError> {
@@ -227,23 +283,7 @@ fn narrator(args: &Show) -> Result<Narrator, ShowError> {
     } else {
         Detail::Summaries
     };
-    let settings = settings(args.descriptors.as_deref()).map_err(ShowError::Usage);
-    let mut settings = settings?;
-    settings.detail = detail;
-    let registry = Registry::standard(settings);
-    Ok(Narrator::new(registry, args.json, args.decode_as.clone()))
-}
-
-/// How messages are decoded, or what is wrong with the file of descriptors.
-pub fn settings(descriptors: Option<&Path>) -> Result<Settings, String> {
-    let mut settings = Settings::default();
-    if let Some(path) = descriptors {
-        let unusable = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-        let set = std::fs::read(path).map_err(|error| unusable(&error))?;
-        let added = settings.add_descriptors(&set);
-        added.map_err(|error| unusable(&error))?;
-    }
-    Ok(settings)
+    args.decoding.narrator(detail)
 }
 
 /// Lines that are held back until they can be told in the order of time.
@@ -273,13 +313,12 @@ impl Window {
 
 /// The story from its beginning, while the trace is being read.
 fn story(
-    args: &Show,
+    mut narrator: Narrator,
     reader: &mut Reader,
     filter: &Filter,
-    out: &mut Output,
+    out: &mut Output<'_>,
 ) -> Result<(), ShowError> {
     let mut story = Story::new(reader);
-    let mut narrator = narrator(args)?;
     let mut window = Window::default();
     let mut fresh = Vec::new();
     loop {
@@ -315,6 +354,20 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Everything is wanted.
+    fn none(looks: Looks) -> Filter {
+        Filter {
+            looks,
+            processes: Vec::new(),
+            connections: Vec::new(),
+            protocols: Vec::new(),
+            text: None,
+            from_ns: 0,
+            to_ns: u64::MAX,
+            events: None,
+        }
+    }
+
     fn new(args: &Show, reader: &Reader, looks: Looks) -> Result<Filter, ShowError> {
         let text = args.text.as_ref().map(|text| Regex::new(text)).transpose();
         let text = text.map_err(|error| ShowError::Usage(error.to_string()))?;
@@ -397,7 +450,7 @@ impl Filter {
         story: &Story,
         narrator: &Narrator,
         line: &Line,
-        out: &mut Output,
+        out: &mut Output<'_>,
     ) -> Result<bool, ShowError> {
         let peer = match &line.what {
             What::Message {

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 
 use reenact_abi::names;
 use reenact_causal::{
-    Address, Bytes, Channel, ConnectionId, Ended, EventId, Fact, Moment, Peer, Place, Side, Story,
+    Address, Bytes, Channel, ConnectionId, Ended, EventId, Fact, Lane, Moment, Peer, Place, Side,
+    Story,
 };
 use reenact_trace::StreamId;
-use reenact_wire::{escape, Chunk, Direction, Hint, Message, MessageId, Registry};
+use reenact_wire::{
+    escape, Chunk, Detail, Direction, Hint, Message, MessageId, Registry, Settings, TlsKeys,
+};
 use rustc_hash::FxHashMap;
 use serde_json::{json, Map, Value};
 
-use super::line::{Line, What};
+use super::line::{Cut, Line, What};
 use super::words::{
     closed, direction, has_protocol, lossy, main_of, name, note, opened, outside, quoted, raw,
     shortened, signal_name, standard, trouble, TEXT_MAX,
@@ -24,8 +27,6 @@ const EVENTS_MAX: usize = 8192;
 const RECEIVED_KEPT: usize = 64;
 /// Requests that wait for their reply; older ones are forgotten.
 const REQUESTS_MAX: usize = 65_536;
-/// Bytes that are kept of what a receiver got before all that lies in front of it is known.
-const AHEAD_MAX: usize = 4 << 20;
 
 /// Where a piece of a stream came from.
 #[derive(Clone, Debug)]
@@ -39,21 +40,17 @@ struct Carrier {
     incoming: bool,
 }
 
-/// One direction's bytes, in order, from whoever knew them first.
+/// One direction.
 #[derive(Default)]
-struct Lane {
-    /// Offset up to which bytes were given on.
-    told: u64,
+struct Way {
+    bytes: Lane<Carrier>,
     /// Offsets up to which was received, and when, the latest last.
     received: VecDeque<(u64, u64)>,
-    /// What is known further on.
-    ahead: BTreeMap<u64, (Vec<u8>, Carrier)>,
-    ahead_bytes: usize,
 }
 
 struct Talk {
     wire: Option<reenact_wire::Connection>,
-    lanes: [Lane; 2],
+    ways: [Way; 2],
     carriers: VecDeque<Carrier>,
     /// Number of the first of `carriers`.
     base: u64,
@@ -67,6 +64,8 @@ struct Talk {
 /// Makes lines.
 pub struct Narrator {
     registry: Registry,
+    /// Those that the registry's decoders read by: programs write them down while they are recorded.
+    keys: TlsKeys,
     protocol: Option<String>,
     bodies: bool,
     talks: FxHashMap<ConnectionId, Talk>,
@@ -76,11 +75,13 @@ pub struct Narrator {
 }
 
 impl Narrator {
-    /// `bodies`: with all that messages say, for JSON. `protocol`: of all connections, whatever they
-    /// look like.
-    pub fn new(registry: Registry, bodies: bool, protocol: Option<String>) -> Narrator {
+    /// `protocol`: of all connections, whatever they look like.
+    pub fn new(mut settings: Settings, protocol: Option<String>) -> Narrator {
+        let bodies = settings.detail == Detail::Full;
+        settings.tls_keys.grow();
         Narrator {
-            registry,
+            keys: settings.tls_keys.clone(),
+            registry: Registry::standard(settings),
             protocol,
             bodies,
             talks: FxHashMap::default(),
@@ -170,10 +171,13 @@ impl Narrator {
                 ));
             }
             Fact::Mark { mark } => out.push(note("mark", mark.to_string())),
-            Fact::Standard { which, bytes, .. } => out.push(Line {
-                told_ns,
-                ..standard(story, moment, *which, bytes)
-            }),
+            Fact::Standard { which, bytes, .. } => {
+                self.learn(&bytes.known);
+                out.push(Line {
+                    told_ns,
+                    ..standard(story, moment, *which, bytes)
+                });
+            }
             Fact::Open {
                 connection,
                 side,
@@ -199,6 +203,7 @@ impl Narrator {
                 offset,
                 bytes,
             } => {
+                self.learn(&bytes.known);
                 let carrier = carrier(story, moment, told_ns, false);
                 let talk = self.talk(story, *connection);
                 talk.users[from.index()] = Some(moment.event.stream.process);
@@ -214,7 +219,7 @@ impl Narrator {
                 let known = story.connections().get(*connection);
                 let talk = self.talk(story, *connection);
                 talk.users[from.other().index()] = Some(moment.event.stream.process);
-                let received = &mut talk.lanes[from.index()].received;
+                let received = &mut talk.ways[from.index()].received;
                 received.push_back((offset.saturating_add(bytes.len), moment.time_ns));
                 if received.len() > EVENTS_MAX {
                     received.pop_front();
@@ -226,7 +231,15 @@ impl Narrator {
                 let carrier = carrier(story, moment, told_ns, true);
                 self.bytes(story, *connection, *from, *offset, bytes, carrier, out);
             }
+            Fact::KeyLog { lines } => drop(self.keys.add_log(lines)),
             Fact::Spawn { .. } | Fact::Wait { .. } | Fact::Chain { .. } => {}
+        }
+    }
+
+    /// A key log may also be a pipe, or one of the run's outputs.
+    fn learn(&self, bytes: &[u8]) {
+        if TlsKeys::begins_log(bytes) {
+            self.keys.add_log(bytes);
         }
     }
 
@@ -284,13 +297,13 @@ impl Narrator {
         else {
             return None;
         };
-        let lane = self
+        let way = self
             .talks
             .get(connection)
-            .map(|talk| &talk.lanes[from.index()]);
-        let received = lane.and_then(|lane| {
-            let at = lane.received.partition_point(|(end, _)| *end < span.1);
-            lane.received.get(at)
+            .map(|talk| &talk.ways[from.index()]);
+        let received = way.and_then(|way| {
+            let at = way.received.partition_point(|(end, _)| *end < span.1);
+            way.received.get(at)
         });
         let ended_ns = received.map_or(*ended_ns, |(_, time_ns)| *time_ns);
         asked_ns.map(|asked_ns| ended_ns.saturating_sub(asked_ns))
@@ -312,7 +325,7 @@ impl Narrator {
             });
             Talk {
                 wire,
-                lanes: Default::default(),
+                ways: Default::default(),
                 carriers: VecDeque::new(),
                 base: 0,
                 requests: BTreeMap::new(),
@@ -339,10 +352,10 @@ impl Narrator {
             return;
         };
         if messages || talk.wire.is_none() {
-            let lane = &mut talk.lanes[from.index()];
+            let lane = &mut talk.ways[from.index()].bytes;
             let end = offset.saturating_add(if messages { 1 } else { bytes.len });
-            if messages || end > lane.told {
-                lane.told = lane.told.max(end);
+            if messages || end > lane.told() {
+                lane.pass_to(end);
                 let span = (offset, end);
                 let name = known.channel.name();
                 let mut line = message(&carrier, connection, from, span, name, raw(bytes));
@@ -352,9 +365,9 @@ impl Narrator {
                 out.push(line);
             }
         } else {
-            let lane = &mut talk.lanes[from.index()];
+            let lane = &mut talk.ways[from.index()].bytes;
             lane.add(offset, &bytes.known, carrier);
-            while let Some((offset, bytes, carrier)) = lane.next() {
+            while let Some((offset, bytes, carrier)) = lane.next_piece() {
                 talk.carriers.push_back(carrier);
                 if talk.carriers.len() > EVENTS_MAX {
                     talk.carriers.pop_front();
@@ -369,7 +382,6 @@ impl Narrator {
                 if let Some(wire) = &mut talk.wire {
                     wire.feed(chunk, &mut self.messages);
                 }
-                lane.told = offset.saturating_add(bytes.len() as u64);
             }
             self.emit(&mut talk, connection, out);
         }
@@ -393,11 +405,11 @@ impl Narrator {
             }
             talk.carriers = VecDeque::new();
             talk.requests = BTreeMap::new();
-            for lane in &mut talk.lanes {
-                let old = lane.received.len().saturating_sub(RECEIVED_KEPT);
-                lane.received.drain(..old);
-                lane.received.shrink_to_fit();
-                lane.ahead = BTreeMap::new();
+            for way in &mut talk.ways {
+                let old = way.received.len().saturating_sub(RECEIVED_KEPT);
+                way.received.drain(..old);
+                way.received.shrink_to_fit();
+                way.bytes.clear();
             }
         }
         self.talks.insert(connection, talk);
@@ -434,12 +446,19 @@ impl Narrator {
                 asked_ns,
                 ended_ns,
                 broken,
+                cut: decoded,
                 ..
             } = &mut line.what
             {
                 *asked_ns = since;
                 *ended_ns = last_ns;
                 *broken = trouble(&cut.completeness);
+                *decoded = Some(Cut {
+                    id: cut.id,
+                    kind: cut.kind,
+                    answers: cut.answers.map(|answer| answer.request),
+                    trace_parent: cut.trace_parent,
+                });
             }
             if cut.kind == reenact_wire::Kind::Request {
                 talk.requests.insert(cut.id, first.time_ns);
@@ -462,44 +481,6 @@ impl Narrator {
             }
             out.push(line);
         }
-    }
-}
-
-impl Lane {
-    fn add(&mut self, offset: u64, bytes: &[u8], carrier: Carrier) {
-        let end = offset.saturating_add(bytes.len() as u64);
-        if end <= self.told || bytes.is_empty() {
-            return;
-        }
-        let skip = self.told.saturating_sub(offset);
-        let bytes = &bytes[usize::try_from(skip)
-            .unwrap_or(bytes.len())
-            .min(bytes.len())..];
-        let offset = offset.max(self.told);
-        if !self.ahead.contains_key(&offset) {
-            self.ahead_bytes += bytes.len();
-            self.ahead.insert(offset, (bytes.to_vec(), carrier));
-        }
-    }
-
-    /// What comes next. Where something is missing, the receiver's copy is waited for, up to a bound.
-    fn next(&mut self) -> Option<(u64, Vec<u8>, Carrier)> {
-        let (offset, _) = self.ahead.first_key_value()?;
-        if *offset > self.told && self.ahead_bytes <= AHEAD_MAX {
-            return None;
-        }
-        let (offset, (bytes, carrier)) = self.ahead.pop_first()?;
-        self.ahead_bytes -= bytes.len();
-        let end = offset.saturating_add(bytes.len() as u64);
-        if end <= self.told {
-            return self.next();
-        }
-        let skip = self.told.saturating_sub(offset) as usize;
-        Some((
-            offset.max(self.told),
-            bytes[skip.min(bytes.len())..].to_vec(),
-            carrier,
-        ))
     }
 }
 
@@ -541,6 +522,7 @@ fn message(
             ended_ns: carrier.time_ns,
             incoming: carrier.incoming,
             broken: None,
+            cut: None,
         },
         body: None,
         more: Map::new(),

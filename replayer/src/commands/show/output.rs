@@ -1,4 +1,4 @@
-//! Where lines go: standard output, or a pager in front of a terminal.
+//! Where lines go: standard output, a pager in front of a terminal, or a writer of somebody else's.
 
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -6,19 +6,19 @@ use std::process::{Child, Command, Stdio};
 
 use super::{Color, Show};
 
-enum Sink {
-    Plain(BufWriter<io::StdoutLock<'static>>),
+enum Sink<'a> {
+    Plain(BufWriter<Box<dyn Write + 'a>>),
     Pager(Child),
 }
 
-pub struct Output {
-    sink: Sink,
+pub struct Output<'a> {
+    sink: Sink<'a>,
     pub colour: bool,
     lines: u64,
 }
 
-impl Output {
-    pub fn new(args: &Show) -> Output {
+impl<'a> Output<'a> {
+    pub fn new(args: &Show) -> Output<'a> {
         let terminal = io::stdout().is_terminal();
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = match args.color {
@@ -31,11 +31,20 @@ impl Output {
             .flatten();
         let sink = match pager {
             Some(child) => Sink::Pager(child),
-            None => Sink::Plain(BufWriter::new(io::stdout().lock())),
+            None => Sink::Plain(BufWriter::new(Box::new(io::stdout().lock()))),
         };
         Output {
             sink,
             colour,
+            lines: 0,
+        }
+    }
+
+    /// To a writer, in plain text.
+    pub fn to(out: &'a mut dyn Write) -> Output<'a> {
+        Output {
+            sink: Sink::Plain(BufWriter::new(Box::new(out))),
+            colour: false,
             lines: 0,
         }
     }

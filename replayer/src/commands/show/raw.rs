@@ -24,7 +24,7 @@ pub fn show(
     args: &Show,
     reader: &mut Reader,
     filter: &Filter,
-    out: &mut Output,
+    out: &mut Output<'_>,
 ) -> Result<(), ShowError> {
     let rows = reader.table()?;
     let table: BTreeMap<u16, TableRow> = rows.into_iter().map(|row| (row.nr, row)).collect();
