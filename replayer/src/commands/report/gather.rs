@@ -296,6 +296,7 @@ impl Gatherer {
                 ended_ns,
                 incoming,
                 broken,
+                cut: _,
             } => {
                 let side = if *incoming { *from } else { from.other() };
                 let (name, value) = self.narrator.peer(story, *connection, side);
