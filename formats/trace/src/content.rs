@@ -46,7 +46,8 @@ impl Contents {
     /// Numbers of the contents that events refer to and that never ended. One that nothing refers to
     /// is no loss: who sent it was killed at it.
     pub fn missing(&self) -> Vec<u64> {
-        self.wanted.difference(&self.ended).copied().collect()
+        let wanted = |number: &&u64| self.wanted.contains(number);
+        self.open.keys().filter(wanted).copied().collect()
     }
 
     /// Notes the contents that an event refers to; 0 stands for zeroes.
