@@ -18,6 +18,20 @@ pub struct Call {
     pub rsp: u64,
 }
 
+impl Call {
+    /// From what its registers hold, rax first.
+    #[inline(always)]
+    pub fn new(rax: u64, registers: [u64; 6], rip: u64, rsp: u64) -> Call {
+        let nr = rax & 0xffff_ffff;
+        Call {
+            nr,
+            args: syscalls::arguments(nr, registers),
+            rip,
+            rsp,
+        }
+    }
+}
+
 /// What a call's handling works on.
 pub struct Cx<'a> {
     pub task: &'a mut Task,

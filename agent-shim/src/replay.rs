@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use reenact_abi::arena::{state, Reason};
 use reenact_abi::event::{flags, Header, Kind, Role};
-use reenact_abi::syscalls::Arg;
+use reenact_abi::syscalls::{self, Arg};
 
 use crate::arch::frame::{SigInfo, UContext};
 use crate::dispatch::{After, Cx, Flow};
@@ -236,7 +236,8 @@ fn compare(cx: &mut Cx, header: &Header, made: &mut Header) {
     if header.nr != made.nr {
         differ(cx.task, Reason::Number, made, 0);
     }
-    if let Some(index) = (0..6).find(|index| header.args[*index] != made.args[*index]) {
+    let mut own = 0..syscalls::arity(made.nr.into());
+    if let Some(index) = own.find(|index| header.args[*index] != made.args[*index]) {
         differ(cx.task, Reason::Argument, made, index as u64);
     }
     if header.rip != made.rip {

@@ -35,15 +35,10 @@ pub extern "C" fn patched(kept: &mut PatchedFrame) {
     (regs.rcx, regs.r11) = (rip, kept.flags);
     regs.fpstate = 0;
     let (nr, rsp) = (regs.rax, regs.rsp);
-    let call = Call {
-        nr: nr & 0xffff_ffff,
-        args: [
-            &regs.rdi, &regs.rsi, &regs.rdx, &regs.r10, &regs.r8, &regs.r9,
-        ]
-        .map(word),
-        rip,
-        rsp,
-    };
+    let registers = [
+        &regs.rdi, &regs.rsi, &regs.rdx, &regs.r10, &regs.r8, &regs.r9,
+    ];
+    let call = Call::new(nr, registers.map(word), rip, rsp);
     let task = Task::current();
     let after = match clocks::quick(task, &call) {
         Some(after) => {

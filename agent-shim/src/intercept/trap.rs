@@ -110,12 +110,8 @@ extern "C" fn on_sigsys(_signal: i32, info: *const SigInfo, context: *mut UConte
         regs.rax = ret;
         dispatch::deliver(task, context);
     } else {
-        let call = Call {
-            nr,
-            args: [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9],
-            rip: regs.rip,
-            rsp: regs.rsp,
-        };
+        let registers = [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9];
+        let call = Call::new(nr, registers, regs.rip, regs.rsp);
         dispatch::call(task, context, call);
     }
     go_on(context);

@@ -79,7 +79,7 @@ pub enum Len {
 /// One argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arg {
-    /// The call does not have this argument (its register is compared all the same).
+    /// The call does not have this argument: what its register holds is chance, see [`arguments`].
     None,
     /// A plain value.
     Int,
@@ -246,6 +246,44 @@ pub fn row(nr: u64) -> Option<&'static Row> {
         Some(at) if *at != 0 && nr < NR_MAX as u64 => Some(&ROWS[*at as usize - 1]),
         _ => None,
     }
+}
+
+/// How many arguments call `nr` has; those that the table does not know count as having all.
+pub fn arity(nr: u64) -> usize {
+    ARITY
+        .get(nr as usize)
+        .map_or(6, |arity| usize::from(*arity))
+}
+
+/// What call `nr` is given, of the registers that can hold arguments: those it does not have are 0, so that
+/// the same call is the same whatever the program left in them.
+#[inline(always)]
+pub fn arguments(nr: u64, registers: [u64; 6]) -> [u64; 6] {
+    let arity = arity(nr);
+    let mut arguments = registers;
+    for (index, argument) in arguments.iter_mut().enumerate() {
+        if index >= arity {
+            *argument = 0;
+        }
+    }
+    arguments
+}
+
+static ARITY: [u8; NR_MAX] = arities();
+
+const fn arities() -> [u8; NR_MAX] {
+    let mut arities = [6; NR_MAX];
+    let mut at = 0;
+    while at < ROWS.len() {
+        let row = &ROWS[at];
+        let mut arity = 6;
+        while arity > 0 && matches!(row.args[arity - 1], Arg::None) {
+            arity -= 1;
+        }
+        arities[row.nr as usize] = arity as u8;
+        at += 1;
+    }
+    arities
 }
 
 /// Position in [`ROWS`] plus one, by number.

@@ -42,6 +42,30 @@ fn every_call_in_the_kernel_header_has_its_row() {
 }
 
 #[test]
+fn a_call_is_given_what_it_has_arguments_for() {
+    let given = |name: &str| {
+        let row = ROWS.iter().find(|row| row.name == name).expect("a call");
+        super::arguments(row.nr.into(), [1, 2, 3, 4, 5, 6])
+    };
+    assert_eq!(given("getpid"), [0; 6]);
+    assert_eq!(given("read"), [1, 2, 3, 0, 0, 0]);
+    assert_eq!(given("clone"), [1, 2, 3, 4, 5, 0]);
+    for name in ["mmap", "futex", "sendto", "recvfrom", "copy_file_range"] {
+        assert_eq!(given(name), [1, 2, 3, 4, 5, 6], "{name}");
+    }
+    // Whatever a command of a call takes, its row names.
+    for row in ROWS {
+        let taken = (0..5000).filter_map(|command| sub::sub(row.nr, &[command; 6]));
+        for sub in taken.chain((0..5000).filter_map(|at| sub::sub(row.nr, &[at << 8; 6]))) {
+            let places = row.args.iter().filter(|arg| **arg == Arg::ByHook).count();
+            let filled = sub.args.iter().filter(|arg| **arg != Arg::None).count();
+            assert!(filled <= places, "{} {}", row.name, sub.name);
+        }
+    }
+    assert_eq!(super::arguments(400, [7; 6]), [7; 6]);
+}
+
+#[test]
 fn numbers_ascend() {
     for pair in ROWS.windows(2) {
         assert!(
