@@ -40,14 +40,6 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The values from a place on, which an earlier run over the same bytes has found.
-    pub fn at(input: &'a [u8], offset: usize) -> Values<'a> {
-        Values {
-            at: offset,
-            ..Values::new(input)
-        }
-    }
-
     /// Where the next value starts.
     pub fn offset(&self) -> usize {
         self.at

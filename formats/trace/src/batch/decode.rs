@@ -53,6 +53,14 @@ pub(crate) struct Reading<'a> {
     columns: [Numbers<'a>; COLUMNS],
 }
 
+/// The stream that a batch is of.
+pub(crate) fn stream_of(fields: &Fields<'_>) -> Result<StreamId, Damage> {
+    Ok(StreamId {
+        process: fields.u32("process")?,
+        task: fields.u32("task")?,
+    })
+}
+
 impl<'a> Reading<'a> {
     pub fn new(fields: &Fields<'a>) -> Result<Reading<'a>, Damage> {
         let mut columns = [Numbers::default(); COLUMNS];
@@ -61,10 +69,7 @@ impl<'a> Reading<'a> {
         }
         let order = fields.u64("order_base")?;
         let mut reading = Reading {
-            stream: StreamId {
-                process: fields.u32("process")?,
-                task: fields.u32("task")?,
-            },
+            stream: stream_of(fields)?,
             first_seq: fields.u64("seq")?,
             count: fields.u64("count")?,
             left: 0,

@@ -7,7 +7,7 @@
 mod decode;
 mod encode;
 
-pub(crate) use decode::{PartPayload, RawEvent, Reading};
+pub(crate) use decode::{stream_of, PartPayload, RawEvent, Reading};
 pub(crate) use encode::{Batch, Stored};
 
 use crate::limits::{PREDICTED_PARTS_MAX, WORDS_BYTES_MAX};

@@ -109,8 +109,14 @@ impl Reader {
         out: &mut VecDeque<(u64, OwnedEvent)>,
     ) -> Result<Option<usize>, TraceError> {
         let loaded = self.load(frame)?;
-        let mut values = Values::at(&loaded.raw, offset);
-        collect(&mut values, stream, from, out).map_err(|damage| self.corrupt(frame, damage))
+        let batches = loaded.batches.get(&stream).map_or(&[][..], Vec::as_slice);
+        for begin in &batches[batches.partition_point(|begin| *begin < offset)..] {
+            let found = collect(&loaded.raw[*begin..], from, out);
+            if found.map_err(|damage| self.corrupt(frame, damage))? {
+                return Ok(Some(begin + 1));
+            }
+        }
+        Ok(None)
     }
 
     /// The event with all of its payloads.
@@ -135,30 +141,22 @@ impl Reader {
     }
 }
 
-fn collect(
-    values: &mut Values<'_>,
-    stream: StreamId,
-    from: u64,
-    out: &mut VecDeque<(u64, OwnedEvent)>,
-) -> Result<Option<usize>, Damage> {
-    while let Some(fields) = values.next_fields()? {
-        if fields.kind() != "batch" {
-            continue;
-        }
-        let mut batch = Reading::new(&fields)?;
-        if batch.stream != stream || batch.first_seq + batch.count <= from {
-            continue;
-        }
-        let mut seq = batch.first_seq;
-        while let Some(event) = batch.next()? {
-            if seq >= from {
-                out.push_back((seq, OwnedEvent::of(event)));
-            }
-            seq += 1;
-        }
-        return Ok(Some(values.offset()));
+/// Takes the events of a batch from `from` on, if it reaches that.
+fn collect(value: &[u8], from: u64, out: &mut VecDeque<(u64, OwnedEvent)>) -> Result<bool, Damage> {
+    let fields = Values::new(value).next_fields()?;
+    let fields = fields.ok_or_else(|| Damage::new("a batch is empty"))?;
+    let mut batch = Reading::new(&fields)?;
+    if batch.first_seq + batch.count <= from {
+        return Ok(false);
     }
-    Ok(None)
+    let mut seq = batch.first_seq;
+    while let Some(event) = batch.next()? {
+        if seq >= from {
+            out.push_back((seq, OwnedEvent::of(event)));
+        }
+        seq += 1;
+    }
+    Ok(true)
 }
 
 /// The item that a value other than a batch stands for, if any.

@@ -14,10 +14,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::batch::stream_of;
 use crate::envelope::{decompress, index_frame_size, index_of_frame, Seal, FOOTER_SIZE, SEAL_SIZE};
 use crate::error::{Damage, TraceError};
 use crate::index::Index;
-use crate::model::{End, Meta};
+use crate::model::{End, Meta, StreamId};
 use crate::msgpack::Values;
 use crate::scan::{scan, Scan, Survey, Trouble};
 use crate::values::{Chunk, FrameHeader};
@@ -43,6 +44,8 @@ pub(crate) struct Loaded {
     pub raw: Vec<u8>,
     /// Where in `raw` each chunk's bytes are.
     chunks: HashMap<Digest, Range<usize>>,
+    /// Where in `raw` the batches of each stream begin, in ascending order.
+    batches: HashMap<StreamId, Vec<usize>>,
 }
 
 /// Reads one trace.
@@ -272,14 +275,27 @@ impl Reader {
             Ok(()) => {}
             Err(Unreadable::TooNew | Unreadable::TooOld) => return Err(Trouble::Version(version)),
         }
-        while let Some(fields) = values.next_fields()? {
-            if fields.kind() == "content" {
-                let chunk = Chunk::decode(&fields)?;
-                let start = chunk.bytes.as_ptr() as usize - raw.as_ptr() as usize;
-                chunks.insert(chunk.hash, start..start + chunk.bytes.len());
+        let mut batches: HashMap<StreamId, Vec<usize>> = HashMap::new();
+        loop {
+            let begin = values.offset();
+            let Some(fields) = values.next_fields()? else {
+                break;
+            };
+            match fields.kind() {
+                "content" => {
+                    let chunk = Chunk::decode(&fields)?;
+                    let start = chunk.bytes.as_ptr() as usize - raw.as_ptr() as usize;
+                    chunks.insert(chunk.hash, start..start + chunk.bytes.len());
+                }
+                "batch" => batches.entry(stream_of(&fields)?).or_default().push(begin),
+                _ => {}
             }
         }
-        Ok(Loaded { raw, chunks })
+        Ok(Loaded {
+            raw,
+            chunks,
+            batches,
+        })
     }
 
     /// Appends a chunk's bytes.
