@@ -217,6 +217,16 @@ pub fn reference(task: &mut Task, role: Role, addr: u64, len: u64, content: u64)
     }
 }
 
+/// Adds `len` zeroes, from `addr` on, to a content: bytes that are not carried.
+pub fn zeroes(task: &mut Task, addr: u64, len: u64, content: u64) {
+    let mut done = 0;
+    while done < len && !task.detached {
+        let take = (len - done).min(PART_BYTES_MAX as u64);
+        reference(task, Role::ContentBytes, addr + done, take, content);
+        done += take;
+    }
+}
+
 fn mark_more(task: &mut Task) {
     let at = address(task, task.last_record);
     // SAFETY: `flags` is the sixth byte of headers and of parts alike.

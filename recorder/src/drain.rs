@@ -47,6 +47,9 @@ struct Live {
     broken: bool,
 }
 
+/// What stands for the bytes of a hole, which are not carried.
+static ZEROES: [u8; PART_BYTES_MAX] = [0; PART_BYTES_MAX];
+
 /// Bytes that are taken from a ring at a time.
 const AT_ONCE: u64 = 128 << 10;
 
@@ -700,6 +703,10 @@ fn part(live: &mut Live, record: &[u8], writer: &mut Writer) -> Result<(), Write
     match (Role::from_u8(record[6]), carried) {
         (Some(Role::ContentBytes), Some(bytes)) => {
             store(live, writer.content_bytes(content, addr, bytes))?;
+        }
+        (Some(Role::ContentBytes), None) if bytes.is_empty() && len <= ZEROES.len() as u64 => {
+            let zeroes = &ZEROES[..len as usize];
+            store(live, writer.content_bytes(content, addr, zeroes))?;
         }
         (Some(Role::ContentEnd), _) => store(live, writer.content_end(content, addr))?,
         (Some(role), carried) if role.is_reference() || carried.is_some() => {

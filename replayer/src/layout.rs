@@ -436,7 +436,7 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
             if bytes.is_empty() {
                 break;
             }
-            session.write_at(&bytes, at + offset).map_err(memory)?;
+            write_what_is_not_zero(&session, &bytes, at + offset).map_err(memory)?;
             offset += bytes.len() as u64;
         }
     }
@@ -462,6 +462,26 @@ pub fn build(reader: &mut Reader, net: Net) -> Result<Layout, LayoutError> {
         unknown_outputs: plan.unknown_outputs,
         dropped: if dropped.seen { dropped.events } else { 0 },
     })
+}
+
+/// Writes bytes to memory that is zero, and leaves the pages that are to stay so untouched: what is
+/// mapped shared is often much larger than what was ever stored in it.
+fn write_what_is_not_zero(session: &Session, bytes: &[u8], at: u64) -> io::Result<()> {
+    const PAGE_SIZE: usize = PAGE as usize;
+    const ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+    let is_zero = |page: &[u8]| *page == ZEROES[..page.len()];
+    let mut done = 0;
+    while done < bytes.len() {
+        let pages = bytes[done..].chunks(PAGE_SIZE);
+        let stored = pages.take_while(|page| !is_zero(page)).map(<[u8]>::len);
+        let stored: usize = stored.sum();
+        session.write_at(&bytes[done..done + stored], at + done as u64)?;
+        done += stored;
+        let pages = bytes[done..].chunks(PAGE_SIZE);
+        let zero = pages.take_while(|page| is_zero(page)).map(<[u8]>::len);
+        done += zero.sum::<usize>();
+    }
+    Ok(())
 }
 
 /// The first task of the first process; `None` when a cut trace lacks its beginning.

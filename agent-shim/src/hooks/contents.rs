@@ -1,12 +1,15 @@
 //! File contents: sent into the trace once, referred to by every mapping.
 
+use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use reenact_abi::arena::{self, ContentEntry, CONTENTS_MAX};
 use reenact_abi::event::Role;
 use reenact_abi::map::{self, PAGE};
 
+use crate::nr;
 use crate::ring;
+use crate::say::Text;
 use crate::sys::{self, Stat};
 use crate::task::{session, Task};
 
@@ -141,9 +144,61 @@ fn words(entry: &ContentEntry) -> [&AtomicU64; 7] {
     ]
 }
 
+/// Sends `len` bytes of `fd` from `offset` on as a content of their own; its number.
 pub fn send(task: &mut Task, fd: i32, offset: u64, len: u64) -> u64 {
     let content = session().next_content.fetch_add(1, Ordering::Relaxed) + 1;
-    let got = ring::part_from_file(task, Role::ContentBytes, 0, fd, offset, len, content);
+    let got = match holey(fd, len) {
+        Some(own) => {
+            let got = send_between_holes(task, own, offset, len, content);
+            sys::close(own);
+            got
+        }
+        None => ring::part_from_file(task, Role::ContentBytes, 0, fd, offset, len, content),
+    };
     ring::reference(task, Role::ContentEnd, got, 0, content);
     content
+}
+
+/// Files that are smaller are read whatever holes they have.
+const HOLEY_MIN: u64 = 1 << 20;
+
+/// A description of our own of a file most of which is holes: shared memory is made much larger than it
+/// will ever be filled. To look for holes moves a description's position, so it cannot be the target's.
+fn holey(fd: i32, len: u64) -> Option<i32> {
+    let stat = sys::fstat(fd).ok()?;
+    let stored = (stat.blocks.max(0) as u64).saturating_mul(512);
+    if len < HOLEY_MIN || stored >= stat.size.max(0) as u64 / 2 {
+        return None;
+    }
+    let mut link = Text::<32>::new();
+    let _ = write!(link, "/proc/self/fd/{fd}\0");
+    sys::open(link.as_bytes(), sys::O_RDONLY | sys::O_CLOEXEC).ok()
+}
+
+fn send_between_holes(task: &mut Task, fd: i32, offset: u64, len: u64, content: u64) -> u64 {
+    const SEEK_DATA: u64 = 3;
+    const SEEK_HOLE: u64 = 4;
+    const ENXIO: i32 = 6;
+    let end = offset + len;
+    // SAFETY: no memory is touched.
+    let seek =
+        |from, whence| sys::check(unsafe { sys::call(nr::LSEEK, [fd as u64, from, whence]) });
+    let mut at = offset;
+    while at < end && !task.detached {
+        let data = match seek(at, SEEK_DATA) {
+            Ok(data) => data.clamp(at, end),
+            Err(sys::Errno(ENXIO)) => end,
+            Err(_) => at,
+        };
+        ring::zeroes(task, at - offset, data - at, content);
+        let hole = seek(data, SEEK_HOLE).map_or(end, |hole| hole.clamp(data, end));
+        let want = if data < end { hole - data } else { 0 };
+        let role = Role::ContentBytes;
+        let got = ring::part_from_file(task, role, data - offset, fd, data, want, content);
+        at = data + got;
+        if got < want || (want == 0 && at < end) {
+            break;
+        }
+    }
+    at - offset
 }

@@ -201,15 +201,20 @@ pub fn note_write(cx: &mut Cx, fd: i32, object: u64, ret: i64) {
 
 /// Replay: the object holds what the file held when this mapping was recorded.
 pub fn refresh(task: &Task, zone: u64, from: u64, len: u64) {
-    let mut block = [0u8; 4096];
+    let (mut block, mut had) = ([0u8; 8192], [0u8; 8192]);
+    let session_fd = task.process().arena_fd;
     let mut done = 0;
     while done < len {
-        let want = (len - done).min(4096) as usize;
-        let got = sys::pread(task.process().arena_fd, &mut block[..want], from + done).unwrap_or(0);
+        let want = (len - done).min(block.len() as u64) as usize;
+        let got = sys::pread(session_fd, &mut block[..want], from + done).unwrap_or(0);
         if got == 0 {
             return;
         }
-        put(task, zone + done, block.as_ptr() as u64, got as u64);
+        // What is the same already may be a hole, and is to remain one.
+        let known = sys::pread(session_fd, &mut had[..got], zone + done).unwrap_or(0);
+        if block[..got] != had[..known] {
+            put(task, zone + done, block.as_ptr() as u64, got as u64);
+        }
         done += got as u64;
     }
 }
