@@ -18,7 +18,6 @@ use crate::dispatch::{After, Call};
 use crate::guest_mem::{self, Hash};
 use crate::hooks::descriptors::{self, Leads};
 use crate::intercept::clock;
-use crate::nr;
 use crate::sys::Errno;
 use crate::task::{session, Task};
 use crate::{chaos, record, ring, scratch, signals, streams, turns};
@@ -96,16 +95,10 @@ impl Piece {
 #[inline(always)]
 pub fn call(task: &mut Task, call: &Call) -> Option<(After, u64)> {
     let flat = flat::flat(call.nr)?;
-    if !undisturbed(task) || truncates(call) {
+    if !undisturbed(task) || scratch::truncates(call.nr, &call.args) {
         return None;
     }
     make(task, call, flat)
-}
-
-/// MSG_TRUNC: the result counts what was there, not what was written.
-fn truncates(call: &Call) -> bool {
-    const MSG_TRUNC: u64 = 0x20;
-    call.nr == nr::RECVFROM && call.args[3] & MSG_TRUNC != 0
 }
 
 #[inline(never)]

@@ -406,6 +406,17 @@ fn changed(was: &[u8], now: &[u8], mut run: impl FnMut(usize, usize)) {
     }
 }
 
+/// MSG_TRUNC: the result counts what was there, not what was written.
+pub fn truncates(nr: u64, args: &[u64; 6]) -> bool {
+    const MSG_TRUNC: u64 = 0x20;
+    let flags = match nr {
+        nr::RECVFROM | nr::RECVMMSG => args[3],
+        nr::RECVMSG => args[2],
+        _ => 0,
+    };
+    flags & MSG_TRUNC != 0
+}
+
 /// A call that is to be given stand-ins.
 struct Transfer<'a> {
     nr: u64,
@@ -462,7 +473,7 @@ impl Transfer<'_> {
                 | Arg::InOutAlways(len)
                 | Arg::OutOnEintr(len) => {
                     let (len, counted) = self.room(len, *at);
-                    memory.stand_in(*at, len, counted && !self.truncates())
+                    memory.stand_in(*at, len, counted && !truncates(self.nr, self.args))
                 }
                 Arg::PollFds(fds) => memory.stand_in(*at, count(fds).min(1 << 20) * 8, false),
                 Arg::IovecOut(vectors) => self.vectors(memory, *at, count(vectors)),
@@ -496,16 +507,6 @@ impl Transfer<'_> {
     }
 
     /// MSG_TRUNC: the result counts what was there, not what was written.
-    fn truncates(&self) -> bool {
-        const MSG_TRUNC: u64 = 0x20;
-        let flags = match self.nr {
-            nr::RECVFROM | nr::RECVMMSG => self.args[3],
-            nr::RECVMSG => self.args[2],
-            _ => 0,
-        };
-        flags & MSG_TRUNC != 0
-    }
-
     fn vectors(&self, memory: &mut Memory, at: u64, count: u64) -> u64 {
         if count == 0 || count > VECTORS_MAX {
             return at;
@@ -518,7 +519,7 @@ impl Transfer<'_> {
             let Ok(mut vector) = guest_mem::get::<Iovec>(at + index * size) else {
                 return at;
             };
-            vector.base = memory.stand_in(vector.base, vector.len, !self.truncates());
+            vector.base = memory.stand_in(vector.base, vector.len, !truncates(self.nr, self.args));
             memory.store(array + index * size, vector);
         }
         array

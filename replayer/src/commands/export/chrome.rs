@@ -11,7 +11,6 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use clap::Args;
 use reenact_causal::Point;
 use reenact_trace::{Reader, StreamId};
 use reenact_wire::Detail;
@@ -19,7 +18,7 @@ use serde_json::{json, Map, Value};
 
 use super::gather::{Exchange, Run, Said};
 use super::output::Output;
-use super::{Common, ExportError, To};
+use super::ExportError;
 use crate::commands::show::line::What;
 use crate::commands::show::words::{lossy, name, shortened};
 use crate::commands::show::Decoding;
@@ -29,18 +28,6 @@ use crate::commands::show::Decoding;
 const CALL_NS: u64 = 1_000;
 /// Characters of a name.
 const NAME_MAX: usize = 120;
-
-/// A timeline for Perfetto (ui.perfetto.dev) and chrome://tracing, as JSON.
-///
-/// Processes, threads, requests as slices on both sides, messages as arrows, and marks, signals, exits
-/// and the like as instants.
-#[derive(Args)]
-pub struct Chrome {
-    #[command(flatten)]
-    pub(super) common: Common,
-    #[command(flatten)]
-    pub(super) to: To,
-}
 
 pub fn export(
     decoding: &Decoding,

@@ -46,10 +46,38 @@ pub struct Export {
 #[derive(Subcommand)]
 enum Format {
     Otlp(otlp::Otlp),
-    Chrome(chrome::Chrome),
-    Pcapng(pcapng::Pcapng),
-    Shiviz(shiviz::Shiviz),
-    Jsonl(jsonl::Jsonl),
+    /// A timeline for Perfetto (ui.perfetto.dev) and chrome://tracing, as JSON.
+    ///
+    /// Processes, threads, requests as slices on both sides, messages as arrows, and marks, signals, exits
+    /// and the like as instants.
+    Chrome(IntoFile),
+    /// A capture for Wireshark and tshark: what went over sockets, pipes and FIFOs, as packets.
+    ///
+    /// The bytes, addresses and times are those of the run; headers and handshakes are made up around
+    /// them. TLS keys that programs wrote down are in the capture, too. Pipes and unix sockets appear as
+    /// TCP between addresses 127.128.0.0/9 that stand for processes and are named. Comments of packets
+    /// tell the processes and the event. Protocols on ports of their own are told to Wireshark by options,
+    /// which are printed.
+    Pcapng(IntoFile),
+    /// A log with vector clocks for ShiViz: who could have known of what.
+    ///
+    /// The first line of the file is the regular expression for the field "Log parsing regular expression".
+    /// Hosts are processes. ShiViz draws up to some thousands of events.
+    Shiviz(IntoFile),
+    /// JSON lines, one object for each message or event: the same that `replay show --json` prints.
+    ///
+    /// `kind` says what a line is, `time_ns` when it was since the start, `event` its event, `process` and
+    /// `who` whose it is; messages have `peer`, `protocol`, `text`, `body` and the like.
+    Jsonl(IntoFile),
+}
+
+/// What formats take that are files and nothing else.
+#[derive(Args)]
+struct IntoFile {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    to: To,
 }
 
 /// What all formats take.
@@ -126,10 +154,10 @@ pub fn main(args: &Export) -> ExitCode {
 fn export(args: &Export) -> Result<bool, ExportError> {
     let common = match &args.format {
         Format::Otlp(args) => &args.common,
-        Format::Chrome(args) => &args.common,
-        Format::Pcapng(args) => &args.common,
-        Format::Shiviz(args) => &args.common,
-        Format::Jsonl(args) => &args.common,
+        Format::Chrome(args)
+        | Format::Pcapng(args)
+        | Format::Shiviz(args)
+        | Format::Jsonl(args) => &args.common,
     };
     let mut reader = Reader::open(&common.trace)?;
     let mut file = |to: &To, binary: bool, write: &mut Write<'_>| {

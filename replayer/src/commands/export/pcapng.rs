@@ -15,7 +15,6 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use clap::Args;
 use etherparse::{PacketBuilder, TcpOptionElement};
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
@@ -35,7 +34,7 @@ use rustc_hash::FxHashMap;
 
 use super::clock::WallClock;
 use super::output::Output;
-use super::{Common, ExportError, To};
+use super::ExportError;
 use crate::commands::show::line::{event_name, What};
 use crate::commands::show::words::{main_of, name};
 use crate::commands::show::Decoding;
@@ -57,20 +56,6 @@ const DECRYPTION_SECRETS: u32 = 10;
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 /// Protocols that are named for Wireshark, which may not know them by their ports.
 const HINTS_MAX: usize = 32;
-
-/// A capture for Wireshark and tshark: what went over sockets, pipes and FIFOs, as packets.
-///
-/// The bytes, addresses and times are those of the run; headers and handshakes are made up around
-/// them. TLS keys that programs wrote down are in the capture, too. Pipes and unix sockets appear as TCP between addresses 127.128.0.0/9 that stand for processes
-/// and are named. Comments of packets tell the processes and the event. Protocols on ports of their
-/// own are told to Wireshark by options, which are printed.
-#[derive(Args)]
-pub struct Pcapng {
-    #[command(flatten)]
-    pub(super) common: Common,
-    #[command(flatten)]
-    pub(super) to: To,
-}
 
 pub fn export(
     decoding: &Decoding,

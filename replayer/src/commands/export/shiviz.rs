@@ -13,7 +13,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::Write;
 
-use clap::Args;
 use reenact_causal::{EventId, Fact, Moment, Place, Point, Story};
 use reenact_trace::Reader;
 use reenact_wire::Detail;
@@ -22,7 +21,7 @@ use serde_json::json;
 
 use super::gather::Run;
 use super::output::Output;
-use super::{Common, ExportError, To};
+use super::ExportError;
 use crate::commands::show::line::What;
 use crate::commands::show::words::{name, shortened};
 use crate::commands::show::Decoding;
@@ -31,18 +30,6 @@ use crate::commands::show::Decoding;
 const PARSER: &str = r"(?<host>\S*) (?<id>\S*) (?<clock>{.*})\n(?<event>.*)";
 /// Characters of an event's text.
 const TEXT_MAX: usize = 300;
-
-/// A log with vector clocks for ShiViz: who could have known of what.
-///
-/// The first line of the file is the regular expression for the field "Log parsing regular expression".
-/// Hosts are processes. ShiViz draws up to some thousands of events.
-#[derive(Args)]
-pub struct Shiviz {
-    #[command(flatten)]
-    pub(super) common: Common,
-    #[command(flatten)]
-    pub(super) to: To,
-}
 
 /// Something that happened, with its place in the order of its chain.
 #[derive(Clone, Copy)]
