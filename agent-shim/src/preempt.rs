@@ -20,7 +20,7 @@ use crate::arch::PREEMPT;
 use crate::guest_mem::{self, Hash};
 use crate::intercept::decode::{self, Instruction};
 use crate::intercept::moved::{jump, window, Code, WINDOW_MAX};
-use crate::intercept::{patch, trap};
+use crate::intercept::{clock, patch, trap};
 use crate::sys;
 use crate::task::{mm, Task};
 use crate::{chaos, checksum, divergence, log, loops, nr, record, replay, ring, signals, turns};
@@ -45,6 +45,8 @@ pub const TRAP_FLAG: u64 = 0x100;
 /// is stepped.
 pub struct Stepping {
     active: bool,
+    /// CLOCK_MONOTONIC when it began.
+    began_ns: u64,
     steps: u32,
     /// Steps before the stop, at least.
     least: u32,
@@ -91,6 +93,7 @@ static mut STEPPING: Stepping = Stepping::IDLE;
 impl Stepping {
     const IDLE: Stepping = Stepping {
         active: false,
+        began_ns: 0,
         steps: 0,
         least: STEPS_MIN,
         whole: false,
@@ -226,6 +229,7 @@ pub fn begin(task: &mut Task, context: &mut UContext) {
     }
     *stepping = Stepping {
         active: true,
+        began_ns: clock::monotonic_ns(),
         first: numbered(&context.regs),
         first_rip: context.regs.rip,
         ..Stepping::IDLE
@@ -445,7 +449,7 @@ fn stop(task: &mut Task, context: &mut UContext) {
     }
     ring::finish(task);
     // What the task did until here is known now, even if it never goes on.
-    turns::give_way(task, spins);
+    turns::give_way(task, spins, clock::monotonic_ns() - stepping.began_ns);
     record::resumed(task);
     if waits {
         loops::found(context.regs.rip, &looked_at, computes);

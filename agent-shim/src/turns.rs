@@ -116,6 +116,9 @@ const PASS_NS: u64 = 30_000;
 const SLICE_NS: u64 = 5_000_000;
 const SLICE_COMPUTING_NS: u64 = 20_000_000;
 const SLICE_SPINNING_NS: u64 = 500_000;
+/// And in ratio to what a stop takes, up to a length at which others would seem to hang.
+const SLICE_PER_STOP: u64 = 3;
+const SLICE_MAX_NS: u64 = 120_000_000;
 
 fn slice(group: &Group) -> u64 {
     if chaos::on() {
@@ -161,12 +164,14 @@ pub fn is_made_way_for(task: &Task) -> bool {
     mine(task).making_way.load(Ordering::SeqCst) != 0
 }
 
-/// The task was stopped while it computed. `spins`: it will only go round until memory changes.
-pub fn give_way(task: &Task, spins: bool) {
+/// The task was stopped while it computed, which took `stop_ns`. `spins`: it will only go round until
+/// memory changes. The next one computes for longer than it takes to stop it: on a virtual machine whose
+/// debug registers belong to the hypervisor, each step is ten times as long as elsewhere.
+pub fn give_way(task: &Task, spins: bool, stop_ns: u64) {
     let slice_ns = if spins {
         SLICE_SPINNING_NS
     } else {
-        SLICE_COMPUTING_NS
+        (SLICE_PER_STOP * stop_ns).clamp(SLICE_COMPUTING_NS, SLICE_MAX_NS)
     };
     mine(task)
         .slice_ns
