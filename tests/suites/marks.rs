@@ -10,6 +10,7 @@ use reenact_tests::{
     go_program, guest, java_classes, need, program, script, source, Finished, Recording, Subject,
 };
 use reenact_trace::{rewrite, Event, Item, Mark, Reader};
+use serde_json::Value;
 
 /// The checksum of `id 1, id 2` and a newline: the program's own, SHA-256, and the one that the recorder makes.
 const OWN: &str = "b9fe9e5401ae63817b8631beaf548af78cca94e704d2445f1ddd526b94cb944f";
@@ -260,4 +261,40 @@ fn a_program_that_comes_to_another_state_is_told_by_its_mark() {
     assert_eq!(replayed.code(), DIVERGED, "{said}");
     let due = format!("diverged: checksum \"u\" differs: recorded {recorded}, replayed ");
     assert!(said.contains(&due), "`{due}` is not said: {said}");
+}
+
+/// Three replicas tell a checksum after each step; PLANT makes one of them go wrong at the third.
+const REPLICAS: &str = "
+replica() { state=0; for step in 1 2 3 4; do
+    state=$((state * 7 + step)); [ \"$1$2 $step\" != \"bwrong 3\" ] || state=$((state + 1))
+    [ -e /.reenact/mark/checksum/ledger/$(printf %04x $state) ]; done; }
+for one in a b c; do (replica $one $PLANT) & wait $!; done";
+
+#[test]
+fn replicas_that_should_agree_are_held_against_each_other() {
+    let right = script(REPLICAS).env("PLANT", "right").record();
+    let shown = right.replay_with(&["show", "--checksums"], right.trace());
+    assert_eq!(shown.code(), Some(0), "{}", shown.text());
+    assert!(shown.text().contains(" agree"), "{}", shown.text());
+
+    let wrong = script(REPLICAS).env("PLANT", "wrong").record();
+    let shown = wrong.replay_with(&["show", "--checksums", "--json"], wrong.trace());
+    assert_eq!(shown.code(), Some(1), "{}", shown.text());
+    let told: Value = serde_json::from_slice(&shown.stdout).expect("one line of JSON");
+    assert_eq!(told["name"], "ledger");
+    let processes = told["processes"].as_array().expect("processes");
+    assert_eq!(processes.len(), 3, "{told:#}");
+    // The second replica, at its third checksum.
+    let odd = told["disagree"].as_array().expect("who disagrees");
+    assert_eq!(odd.len(), 1, "{told:#}");
+    assert_eq!(odd[0]["process"], processes[1]["process"], "{told:#}");
+    assert_eq!(odd[0]["number"], 3, "{told:#}");
+    assert_eq!(
+        odd[0]["event"], processes[1]["told"][2]["event"],
+        "{told:#}"
+    );
+    let shown = wrong.replay_with(&["show", "--checksums"], wrong.trace());
+    let event = odd[0]["event"].as_str().expect("an event");
+    let line = format!("disagrees from {event} on");
+    assert!(shown.text().contains(&line), "{}", shown.text());
 }

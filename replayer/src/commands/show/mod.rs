@@ -1,6 +1,7 @@
 //! `replay show`: the run as a story for people.
 
 pub mod causes;
+mod checksums;
 mod connections;
 pub mod line;
 pub mod narrator;
@@ -30,6 +31,9 @@ use output::Output;
 const WINDOW_LINES: usize = 512;
 const WINDOW_NS: u64 = 1_000_000_000;
 
+/// Exit status where processes disagree about their checksums.
+const DISAGREE: u8 = 1;
+
 /// Tell what happened: who started what, who said what to whom, what failed.
 #[derive(Args)]
 #[command(after_help = "\
@@ -53,6 +57,7 @@ Examples:
   replay show --connection 3 trace.zst             what was said over connection 3 of that list
   replay show --causes-of p6:352 trace.zst         what led to an event, nearest first
   replay show --effects-of p2:590 trace.zst        what it led to
+  replay show --checksums trace.zst                checksums of programs' states, and who disagrees
   replay show --raw --events p6:340..360 trace.zst its system calls 340 to 360
   replay show --json trace.zst | jq .text          one JSON object per line")]
 pub struct Show {
@@ -94,6 +99,10 @@ pub struct Show {
     /// List the connections.
     #[arg(long)]
     pub connections: bool,
+    /// List the checksums that programs told of their state, and say which processes disagree with
+    /// others about one of the same name, and from where on: exit status 1 then.
+    #[arg(long, conflicts_with_all = ["raw", "connections", "causes_of", "effects_of"])]
+    pub checksums: bool,
     #[command(flatten)]
     pub decoding: Decoding,
     /// One JSON object per line, with all that messages say.
@@ -208,9 +217,10 @@ pub fn main(args: &Show) -> ExitCode {
     let mut out = Output::new(args);
     let shown = show(args, &mut reader, &mut out);
     let finished = out.finish().map_err(ShowError::from);
-    match shown.and(finished) {
-        Ok(()) if reader.is_cut() => ExitCode::from(exit::INCOMPLETE),
-        Ok(()) => ExitCode::SUCCESS,
+    match shown.and_then(|agree| finished.map(|()| agree)) {
+        Ok(false) => ExitCode::from(DISAGREE),
+        Ok(true) if reader.is_cut() => ExitCode::from(exit::INCOMPLETE),
+        Ok(true) => ExitCode::SUCCESS,
         // Whoever read as much as it wanted is no failure.
         Err(ShowError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
@@ -244,28 +254,31 @@ pub fn json_lines(
     Ok(out.finish()?)
 }
 
-fn show(args: &Show, reader: &mut Reader, out: &mut Output<'_>) -> Result<(), ShowError> {
+/// Whether those who should agree do.
+fn show(args: &Show, reader: &mut Reader, out: &mut Output<'_>) -> Result<bool, ShowError> {
     let looks = Looks {
         colour: out.colour,
         json: args.json,
         start_ns: reader.meta().mono_start_ns,
     };
     let filter = Filter::new(args, reader, looks)?;
+    if args.checksums {
+        return checksums::show(reader, &filter, out);
+    }
     if args.raw {
-        return raw::show(args, reader, &filter, out);
-    }
-    if args.connections {
-        return connections::show(reader, &filter, out);
-    }
-    if let Some(event) = args.causes_of {
+        raw::show(args, reader, &filter, out)?;
+    } else if args.connections {
+        connections::show(reader, &filter, out)?;
+    } else if let Some(event) = args.causes_of {
         let event = resolve(event, reader)?;
-        return causes::show(args, reader, &filter, event, Way::Causes, out);
-    }
-    if let Some(event) = args.effects_of {
+        causes::show(args, reader, &filter, event, Way::Causes, out)?;
+    } else if let Some(event) = args.effects_of {
         let event = resolve(event, reader)?;
-        return causes::show(args, reader, &filter, event, Way::Effects, out);
+        causes::show(args, reader, &filter, event, Way::Effects, out)?;
+    } else {
+        story(narrator(args)?, reader, &filter, out)?;
     }
-    story(narrator(args)?, reader, &filter, out)
+    Ok(true)
 }
 
 fn resolve(name: EventName, reader: &Reader) -> Result<EventId, ShowError> {
