@@ -16,6 +16,8 @@ use crate::ids::EventId;
 /// Payload bytes and events that are held; a file whose frames overlap more is handed out in an order
 /// that is right within each stream, and between streams only nearly.
 const HELD_BYTES_MAX: usize = 512 << 20;
+/// A recorder writes what it has several times a second; this much later all of it is surely written.
+const UNWRITTEN_NS: u64 = 2_000_000_000;
 /// What an event and a part cost in memory without their payload.
 const EVENT_BYTES: usize = 192;
 const PART_BYTES: usize = 96;
@@ -76,7 +78,8 @@ impl Merge {
         let mut all = reader.recordings().iter();
         let selected = all.position(|recording| recording.meta.uuid == uuid);
         let selected = selected.unwrap_or(0);
-        // A call that a task died in has the time 0: such a frame begins like the one before it.
+        // A call that a task died in has the time 0, and hides when its frame begins: that is looked for as
+        // far back as a recorder leaves events unwritten, or as the frame before it begins.
         let start_ns = reader.meta().mono_start_ns;
         let mut before_ns = start_ns;
         let mut frames = Vec::new();
@@ -86,7 +89,9 @@ impl Merge {
             }
             let first_ns = match info.time {
                 Some((first, _)) if first >= start_ns => first,
-                Some(_) => before_ns,
+                Some((_, last)) => before_ns
+                    .min(last.saturating_sub(UNWRITTEN_NS))
+                    .max(start_ns),
                 None => u64::MAX,
             };
             if let Some((_, last)) = info.time {
