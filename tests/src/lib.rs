@@ -34,7 +34,7 @@ pub use limits::{limit, limits, Limit, Step};
 pub use packages::{node_packages, python_packages};
 pub use place::{bare_root, OpenFolder, Place};
 pub use postgres::{postgres_cluster, postgres_programs};
-pub use programs::{c_program, go_program, java_classes, source};
+pub use programs::{c_library, c_program, go_program, java_classes, source};
 pub use random::{rounds, thorough, Random};
 pub use run::{until, Ending, Finished, Running};
 pub use subject::{program, script, Net, Recorder, Recording, Replay, Subject};

@@ -24,6 +24,16 @@ pub fn c_program(name: &str) -> PathBuf {
     })
 }
 
+/// Builds a library in C, to be loaded in front of others.
+pub fn c_library(name: &str) -> PathBuf {
+    built(name, |source, library| {
+        let mut gcc = Command::new(need("gcc", "gcc"));
+        gcc.args(["-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"]);
+        gcc.arg(library).arg(source);
+        gcc
+    })
+}
+
 /// Builds a program in Go: static, by the toolchain that is there, and without asking the network.
 pub fn go_program(name: &str) -> PathBuf {
     built(name, |source, binary| {

@@ -9,7 +9,7 @@ use super::difference::{Difference, Kind, Shown};
 use super::inputs::Opened;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::pairs::Pairs;
-use super::run::{Process, Run, Sight};
+use super::run::{Checksum, Named, Process, Run, Sight};
 use super::sequence;
 use super::tree::Comparer;
 use crate::commands::show::words::{shortened, signal_name};
@@ -18,8 +18,22 @@ use crate::commands::show::words::{shortened, signal_name};
 /// such pairs are looked for in one process.
 const CROSSED_WITHIN: usize = 1024;
 const OVERTAKEN_MAX: usize = 1024;
+/// Nearest messages of those that changed places with one, of which one that is about the same is preferred.
+const RELATED_WITHIN: usize = 32;
+/// Messages that name a thing which is rare.
+const NAMED_MAX: usize = 6;
+/// Random reads of one process that are looked at.
+const RANDOM_MAX: usize = 1024;
+/// How far apart the clocks of two runs are, each less the recording's own, to be told.
+const CLOCKS_APART_MS: i128 = 2_000;
+/// What is slow took so much longer, and so many times as long.
+pub const SLOWER_BY_NS: u64 = 200_000_000;
+pub const SLOWER_TIMES: u64 = 4;
 /// Characters of texts in sentences.
 const TEXT_MAX: usize = 160;
+
+/// Places in the order of each group of tasks, by their groups, ascending.
+pub type Told = BTreeMap<u32, Vec<u64>>;
 
 /// What was found.
 #[derive(Default)]
@@ -29,7 +43,14 @@ pub struct Found {
     /// What differs in most pairs of runs, and matters only if something else follows from it.
     pub suspects: Vec<Difference>,
     /// Events that sent messages which are pairs.
-    pub matched: Vec<[String; 2]>,
+    pub matched: Vec<[Named; 2]>,
+    /// Processes of the first run that were given something else, which is not told because a rule
+    /// leaves it out, or because it is code. What they do otherwise need not be chance.
+    pub excused: BTreeSet<u32>,
+    /// Processes, by run, that do again what others of the same kind do, such as one pass of a loop.
+    pub loops: BTreeSet<(usize, u32)>,
+    /// When something was told to processes of each run.
+    pub told: [Told; 2],
 }
 
 pub fn shown(sight: &Sight, text: impl Into<String>) -> Option<Shown> {
@@ -47,7 +68,8 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
                 continue;
             };
             let name = runs[run].name(*number);
-            let what = format!("Only the {which} run starts {name}.");
+            let words = shortened(&process.argv.join(" "), TEXT_MAX);
+            let what = format!("Only the {which} run starts {name}: {words}");
             let mut sides = [None, None];
             sides[run] = shown(&process.start, process.argv.join(" "));
             let [a, b] = sides;
@@ -63,14 +85,72 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
                 let parent = process.parent?;
                 runs[run].processes.get(&parent)
             });
+            // A child does what its parent's memory says.
+            if parents[0].is_some_and(|parent| found.excused.contains(&parent.number)) {
+                found.excused.insert(a.number);
+            }
+            program([a, b], parents, found);
             arguments([a, b], noise, found);
             environment([a, b], parents, noise, found);
-            files([a, b], noise, found);
+            files(runs, [a, b], noise, found);
+            looks([a, b], noise, found);
+            clocks([a, b], parents, found);
             happenings([a, b], noise, found);
+            checksums([a, b], found);
             endings([a, b], found);
+            slow([a, b], found);
             suspects([a, b], found);
         }
     }
+}
+
+/// Whether two runs ran the same build of a program.
+fn program(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
+    let [a, b] = of;
+    let inherited = parents.map(|parent| parent.map(|parent| &parent.inputs.image));
+    let forked = inherited == [Some(&a.inputs.image), Some(&b.inputs.image)];
+    if a.inputs.image == b.inputs.image || forked {
+        return;
+    }
+    found.excused.insert(a.number);
+    let what = format!("The program {} is another one.", a.name);
+    let difference = Difference::new(Kind::Program, what).at(
+        shown(&a.start, a.argv.join(" ")),
+        shown(&b.start, b.argv.join(" ")),
+    );
+    found.differences.push(difference);
+}
+
+/// Whether a file holds a program's code, which is told apart from what a program is given to work on.
+fn is_code(process: &Process, path: &str) -> bool {
+    const SUFFIXES: [&str; 20] = [
+        ".py", ".pyc", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".pm", ".sh", ".lua", ".class",
+        ".jar", ".so", ".php", ".wasm", ".tcl", ".beam", ".awk", ".go",
+    ];
+    let script = || {
+        let mut words = process.argv.iter();
+        words.next();
+        interprets(process) && words.next().is_some_and(|word| word == path)
+    };
+    SUFFIXES.iter().any(|suffix| path.ends_with(suffix)) || path.contains(".so.") || script()
+}
+
+/// Whether a process runs an interpreter, so that its program does not say what it is.
+fn interprets(process: &Process) -> bool {
+    const INTERPRETERS: [&str; 10] = [
+        "python", "node", "bash", "sh", "dash", "perl", "ruby", "php", "lua", "java",
+    ];
+    let program = process
+        .argv
+        .first()
+        .and_then(|word| word.rsplit('/').next());
+    let program = program.map(|name| name.trim_end_matches(|c: char| !c.is_alphabetic()));
+    program.is_some_and(|name| INTERPRETERS.contains(&name))
+}
+
+/// What an interpreter keeps of code that it has read before, and the loader of where libraries are.
+fn is_cache(path: &str) -> bool {
+    path.contains("/__pycache__/") || path.ends_with(".pyc") || path == "/etc/ld.so.cache"
 }
 
 fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
@@ -86,11 +166,31 @@ fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         noise,
         protocol: "argv",
         connection: &a.name,
+        now_ns: None,
+        unordered: false,
     };
     let compared = comparer.compare(&list(a), &list(b), true);
+    if compared.different > 0 || compared.ignored {
+        found.excused.insert(a.number);
+    }
     if compared.different > 0 {
-        let what = format!("The arguments of {} differ.", a.name);
-        let mut difference = Difference::new(Kind::Arguments, what).at(
+        let opens = |process: &Process, word: &String| {
+            let mut files = process.inputs.files.iter();
+            is_code(process, word) && files.any(|file| file.path.ends_with(word.as_str()))
+        };
+        let pairs = a.argv.iter().zip(&b.argv).filter(|(a, b)| a != b);
+        let scripts = a.argv.len() == b.argv.len()
+            && pairs
+                .clone()
+                .all(|(one, other)| opens(a, one) && opens(b, other));
+        let (kind, what) = match scripts {
+            true => (Kind::Program, format!("{} runs another script.", a.name)),
+            false => (
+                Kind::Arguments,
+                format!("The arguments of {} differ.", a.name),
+            ),
+        };
+        let mut difference = Difference::new(kind, what).at(
             shown(&a.start, a.argv.join(" ")),
             shown(&b.start, b.argv.join(" ")),
         );
@@ -131,6 +231,13 @@ fn environment(
         let (one, other) = (masked(values.0), masked(values.1));
         let ignored = |value: &Option<String>| value.as_ref().is_none_or(|v| v == "<ignored>");
         if one == other || ignored(&one) && ignored(&other) {
+            if [one, other]
+                .iter()
+                .flatten()
+                .any(|value| value == "<ignored>")
+            {
+                found.excused.insert(a.number);
+            }
             noise.suppress(&hits);
             continue;
         }
@@ -151,7 +258,7 @@ fn environment(
 
 /// Files by their paths: what was read of the last one that was opened under each path, as a program
 /// may look many times until a file is there.
-fn files(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
+fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
     let [a, b] = of;
     let mut by_path = |process: &Process| {
         let mut all: BTreeMap<String, (Opened, u64)> = BTreeMap::new();
@@ -168,6 +275,13 @@ fn files(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         all
     };
     let (of_a, of_b) = (by_path(a), by_path(b));
+    let only = |one: &BTreeMap<String, _>, other: &BTreeMap<String, _>| {
+        one.keys()
+            .any(|path| !other.contains_key(path) && is_code(a, path))
+    };
+    if only(&of_a, &of_b) || only(&of_b, &of_a) {
+        found.excused.insert(a.number);
+    }
     for (path, (one, times)) in of_a {
         let Some((other, other_times)) = of_b.get(&path) else {
             continue;
@@ -178,14 +292,15 @@ fn files(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         if one.errno == other.errno && one.hash.finalize() == other.hash.finalize() {
             continue;
         }
-        let volatile = ["/proc/", "/sys/", "/dev/"];
-        if volatile.iter().any(|folder| one.path.starts_with(folder)) {
+        let fifo = runs.iter().any(|run| run.is_fifo(&one.path));
+        if is_volatile(&one.path) || is_cache(&one.path) || fifo {
             noise.suppress_builtin(Builtin::VolatileFile, 1);
             continue;
         }
         if one.is_same_so_far(other) {
             continue;
         }
+        let code = is_code(a, &one.path);
         let mut fields = Vec::new();
         if one.is_whole() && other.is_whole() {
             let name = format!("file {}", one.path);
@@ -193,16 +308,21 @@ fn files(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
                 noise,
                 protocol: "file",
                 connection: &name,
+                now_ns: None,
+                unordered: false,
             };
-            let lines = |file: &Opened| {
-                let lines = file.head.split_inclusive(|byte| *byte == b'\n');
-                match Node::from_json(&file.head) {
-                    Some(node) => node,
-                    None => Node::List(lines.map(Node::slice).collect()),
+            let lines = |text: &[u8]| match Node::from_json(text) {
+                Some(node) => node,
+                None => {
+                    let lines = text.split_inclusive(|byte| *byte == b'\n');
+                    Node::List(lines.map(Node::slice).collect())
                 }
             };
-            let compared = comparer.compare(&lines(&one), &lines(other), true);
+            let compared = comparer.compare(&lines(&one.head), &lines(&other.head), true);
             if compared.different == 0 {
+                if compared.ignored {
+                    found.excused.insert(a.number);
+                }
                 continue;
             }
             fields = compared.fields;
@@ -214,6 +334,7 @@ fn files(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
             };
             let mut hits = Hits::new();
             if noise.mask(spot, "contents", &mut hits) == "<ignored>" {
+                found.excused.insert(a.number);
                 noise.suppress(&hits);
                 continue;
             }
@@ -221,34 +342,161 @@ fn files(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         let side = |process: &Process, file: &Opened| {
             let text = match file.errno {
                 0 => format!("reads {} ({} bytes)", file.path, file.len),
-                errno => {
-                    let why = reenact_abi::names::errno(errno.unsigned_abs());
-                    format!("cannot open {}: {}", file.path, why.unwrap_or("an error"))
-                }
+                errno => format!("cannot open {}: {}", file.path, error_name(errno)),
             };
             shown(&sight_of(process, file.point), text)
         };
-        let what = match one.errno == other.errno {
-            true => format!("The contents of the file {} differ.", one.path),
-            false => format!("The file {} can be opened in one run only.", one.path),
+        let what = match (one.errno == other.errno, code) {
+            (true, false) => format!("The contents of the file {} differ.", one.path),
+            (true, true) => format!("The code in {} differs.", one.path),
+            (false, _) => format!("The file {} can be opened in one run only.", one.path),
         };
-        let mut difference = Difference::new(Kind::File, what).at(side(a, &one), side(b, other));
+        let kind = if code { Kind::Program } else { Kind::File };
+        if code {
+            found.excused.insert(a.number);
+        }
+        let mut difference = Difference::new(kind, what).at(side(a, &one), side(b, other));
+        difference.internal = is_internal(runs, of, [&one, other]);
+        difference.written = runs.iter().any(|run| run.times_written(&one.path) > 1);
         difference.fields = fields;
         found.differences.push(difference);
+    }
+}
+
+/// Whether a file is what the run's programs keep their state in: they wrote it themselves, and it is no text,
+/// or they alone did. What a test writes for them to read, such as a configuration, is not meant.
+fn is_internal(runs: [&Run; 2], of: [&Process; 2], files: [&Opened; 2]) -> bool {
+    [0, 1].into_iter().all(|run| {
+        let (process, file) = (of[run], files[run]);
+        let mut writers = runs[run].writers(&file.path).peekable();
+        let written = writers.peek().is_some();
+        let own = writers.all(|writer| writer.argv == process.argv);
+        let text = file.is_whole() && !super::times::is_binary(&file.head);
+        written && (!text || own && !interprets(process))
+    })
+}
+
+/// What the kernel makes up, and what no two runs have alike.
+fn is_volatile(path: &str) -> bool {
+    let folders = ["/proc/", "/sys/", "/dev/", "/.reenact/"];
+    folders.iter().any(|folder| path.starts_with(folder))
+}
+
+fn error_name(errno: i64) -> &'static str {
+    reenact_abi::names::errno(errno.unsigned_abs()).unwrap_or("an error")
+}
+
+/// Paths that were asked about otherwise than by opening them: the last answer in each run, as a
+/// program may look many times until something is there.
+fn looks(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
+    let mut by_path = |process: &Process| {
+        let all = process.inputs.looks.iter().map(|((nr, path), look)| {
+            let spot = Spot {
+                protocol: "file",
+                connection: &process.name,
+                field: "path",
+            };
+            let masked = noise.mask(spot, path, &mut Hits::new()).into_owned();
+            ((*nr, masked), (path.clone(), *look))
+        });
+        all.collect::<BTreeMap<_, _>>()
+    };
+    let [of_a, of_b] = of.map(&mut by_path);
+    for ((nr, masked), (path, (errno, point))) in &of_a {
+        let Some((_, (other_errno, other_point))) = of_b.get(&(*nr, masked.clone())) else {
+            continue;
+        };
+        if errno == other_errno || masked.contains("<ignored>") {
+            continue;
+        }
+        if is_volatile(path) || is_cache(path) {
+            noise.suppress_builtin(Builtin::VolatileFile, 1);
+            continue;
+        }
+        let call = reenact_abi::syscalls::row((*nr).into()).map_or("a call", |row| row.name);
+        let side = |process: &Process, errno: i64, point| {
+            let text = match errno {
+                0 => format!("{call} of {path} succeeds"),
+                errno => format!("{call} of {path}: {}", error_name(errno)),
+            };
+            shown(&sight_of(process, point), text)
+        };
+        let what = format!("{call} of {path} ends otherwise.");
+        found.differences.push(Difference::new(Kind::File, what).at(
+            side(of[0], *errno, *point),
+            side(of[1], *other_errno, *other_point),
+        ));
+    }
+}
+
+/// A clock that is elsewhere than the recording's own clock, in one run.
+fn clocks(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
+    let ahead_ms = |process: &Process| process.inputs.jump.map_or(0, |(_, ns)| ns / 1_000_000);
+    let far = |of: [&Process; 2]| {
+        let apart = (ahead_ms(of[0]) - ahead_ms(of[1])).abs();
+        apart > CLOCKS_APART_MS
+    };
+    // What the parents saw as well is told of them.
+    let above = matches!(parents, [Some(a), Some(b)] if far([a, b]));
+    if !far(of) || above {
+        return;
+    }
+    let side = |process: &Process| match process.inputs.jump {
+        Some((point, _)) => {
+            let text = format!("reads a clock that is {}", away(ahead_ms(process)));
+            shown(&sight_of(process, point), text)
+        }
+        None => None,
+    };
+    let what = format!("The clock of {} is elsewhere.", of[0].name);
+    let mut difference = Difference::new(Kind::Jump, what).at(side(of[0]), side(of[1]));
+    for (run, process) in of.iter().enumerate() {
+        let place = &mut difference.places[run];
+        place.get_or_insert_with(|| process.start.clone());
+    }
+    found.differences.push(difference);
+}
+
+/// `3600.000 s ahead`.
+pub fn away(ms: i128) -> String {
+    let word = if ms < 0 { "behind" } else { "ahead" };
+    let ms = ms.unsigned_abs();
+    format!("{}.{:03} s {word}", ms / 1000, ms % 1000)
+}
+
+/// What took far longer in one of the runs, and waits for nobody who is recorded.
+fn slow(of: [&Process; 2], found: &mut Found) {
+    let [a, b] = of.map(|process| &process.inputs.took);
+    let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    for name in names {
+        let took = [a.get(name), b.get(name)];
+        let total = took.map(|took| took.map_or(0, |took| took.total_ns));
+        // The second run is the one in question; the first may have found caches cold.
+        let [less, more] = total;
+        if more < less.saturating_add(SLOWER_BY_NS) || more / SLOWER_TIMES < less {
+            continue;
+        }
+        let times =
+            total.map(|ns| format!("{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1000));
+        let who = &of[1].name;
+        let what = format!("{name} in {who} took {} instead of {}.", times[1], times[0]);
+        let side = |run: usize| {
+            let took = took[run]?;
+            let text = format!("{name} takes {}", times[run]);
+            shown(&sight_of(of[run], took.point), text)
+        };
+        let mut difference = Difference::new(Kind::Slow, what).at(side(0), side(1));
+        // A program may sleep because something else went wrong; a disk is slow by itself.
+        difference.outside = name.contains(" of ");
+        found.suspects.push(difference);
     }
 }
 
 /// A place of a process for which no line was made.
 pub fn sight_of(process: &Process, point: reenact_causal::Point) -> Sight {
     let main = process.start.point.event.stream;
-    Sight {
-        point,
-        event: match point.event.stream == main {
-            true => format!("p{}:{}", point.event.stream.process, point.event.seq),
-            false => point.event.to_string(),
-        },
-        who: format!("{}[{}]", process.name, process.number),
-    }
+    let name = format!("{}[{}]", process.name, process.number);
+    Sight::new(point, main, name)
 }
 
 /// What happens once more in one run than in the other is repetition; what happens only there differs.
@@ -275,12 +523,58 @@ fn happenings(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
             let mut sides = [None, None];
             sides[run] = shown(sight, full);
             let [a, b] = sides;
-            let difference = Difference::new(Kind::Happening, what);
-            found.differences.push(difference.at(a, b));
+            let mut difference = Difference::new(Kind::Happening, what).at(a, b);
+            let from_outside = ["gets ", "cannot connect", "runs unrecorded"];
+            difference.outside = from_outside.iter().any(|verb| full.starts_with(verb));
+            found.differences.push(difference);
         }
     }
     if texts[0].len() != texts[1].len() {
         noise.suppress_builtin(Builtin::Repetition, 1);
+    }
+}
+
+/// Checksums that programs tell of their state: of each name, the first that differs.
+fn checksums(of: [&Process; 2], found: &mut Found) {
+    let mut by_name: BTreeMap<&[u8], [Vec<&Checksum>; 2]> = BTreeMap::new();
+    for run in [0, 1] {
+        for mark in &of[run].checksums {
+            by_name.entry(&mark.0.text).or_default()[run].push(mark);
+        }
+    }
+    for [a, b] in by_name.values() {
+        let differ = |at: &usize| match (a.get(*at), b.get(*at)) {
+            (Some((one, _)), Some((other, _))) => one.value != other.value,
+            (_, _) => true,
+        };
+        let Some(at) = (0..a.len().max(b.len())).find(differ) else {
+            continue;
+        };
+        let sides = [a.get(at), b.get(at)];
+        let Some((mark, _)) = sides.into_iter().flatten().next() else {
+            continue;
+        };
+        let which = match at {
+            0 => String::new(),
+            at => format!(", number {} of that name,", at + 1),
+        };
+        let what = format!(
+            "The checksum {}{which} of {} differs.",
+            mark.quoted(),
+            of[0].name
+        );
+        let side = |mark: Option<&&Checksum>| {
+            let (mark, sight) = mark?;
+            shown(sight, mark.to_string())
+        };
+        let mut difference =
+            Difference::new(Kind::Checksum, what).at(side(sides[0]), side(sides[1]));
+        for (run, marks) in [a, b].into_iter().enumerate() {
+            // Where it would have been: behind the last one of that name.
+            let last = marks.last().map_or(&of[run].start, |(_, sight)| sight);
+            difference.places[run].get_or_insert_with(|| last.clone());
+        }
+        found.differences.push(difference);
     }
 }
 
@@ -303,23 +597,41 @@ fn endings(of: [&Process; 2], found: &mut Found) {
         shown(sight, text)
     };
     let what = format!("{} ends in another way.", a.name);
-    let difference = Difference::new(Kind::Exit, what).at(side(a), side(b));
+    let mut difference = Difference::new(Kind::Exit, what).at(side(a), side(b));
+    let killed = |process: &Process| {
+        let faults = process
+            .notes
+            .iter()
+            .any(|(text, _)| text.starts_with("faults"));
+        matches!(how(process), Ended::Signal(_)) && !faults
+    };
+    difference.outside = killed(a) || killed(b);
+    difference.decides = match (killed(a), killed(b)) {
+        (true, false) => Some(0),
+        (false, true) => Some(1),
+        (true, true) | (false, false) => None,
+    };
     found.differences.push(difference);
 }
 
 /// Clocks, random bytes and the order of threads, which are never the same.
 fn suspects(of: [&Process; 2], found: &mut Found) {
     let [a, b] = of;
-    let mut suspect = |kind, what, a: Option<Shown>, b: Option<Shown>| {
-        found.suspects.push(Difference::new(kind, what).at(a, b));
-    };
     let random = a.inputs.random.iter().zip(&b.inputs.random);
-    if let Some((one, other)) = random.clone().find(|(one, other)| one.1 != other.1) {
+    let differ = random.filter(|(one, other)| one.hash != other.hash);
+    for (one, other) in differ.take(RANDOM_MAX) {
         let what = format!("{} read other random bytes before.", a.name);
         let side =
             |process: &Process, point| shown(&sight_of(process, point), "reads random bytes");
-        suspect(Kind::Randomness, what, side(a, one.0), side(b, other.0));
+        let mut difference = Difference::new(Kind::Randomness, what);
+        difference.outside = !one.of_library && !other.of_library;
+        found
+            .suspects
+            .push(difference.at(side(a, one.point), side(b, other.point)));
     }
+    let mut suspect = |kind, what, a: Option<Shown>, b: Option<Shown>| {
+        found.suspects.push(Difference::new(kind, what).at(a, b));
+    };
     if let (Some(one), Some(other)) = (a.inputs.clock, b.inputs.clock) {
         let what = format!("{} read the clock before.", a.name);
         let side = |process: &Process, point| {
@@ -342,11 +654,42 @@ fn suspects(of: [&Process; 2], found: &mut Found) {
     }
 }
 
-/// Messages that reached a process in both runs: by their order there, and on which connection.
+/// Messages that reached a process in both runs: by their order there, and on which connection. Those
+/// that processes with shared memory got have one order.
 pub struct Arrival {
     pub sights: [Sight; 2],
     pub lane: usize,
+    /// Where it stands in what its side said, in each run: several may arrive at once.
+    pub stands: [usize; 2],
+    /// It stands at another place within its connection, or on another connection.
+    pub moved: bool,
     pub text: String,
+}
+
+/// Names that two messages share.
+fn common(one: &str, other: &str) -> BTreeSet<String> {
+    let names =
+        |text: &str| -> BTreeSet<String> { words_in(text).filter(|word| is_name(word)).collect() };
+    names(one).intersection(&names(other)).cloned().collect()
+}
+
+/// Whether hardly any message names it, such as what two are about that change places.
+fn is_rare(name: &str, all: &[Arrival]) -> bool {
+    let looked_at = &all[..all.len().min(CROSSED_WITHIN)];
+    let having = looked_at.iter().filter(|one| one.text.contains(name));
+    having.count() <= NAMED_MAX
+}
+
+/// Numbers are everywhere; a name is not.
+pub fn is_name(word: &str) -> bool {
+    word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Words of a message, without what is said of its way.
+pub fn words_in(text: &str) -> impl Iterator<Item = String> + '_ {
+    let end = text.rfind("  (from ").unwrap_or(text.len());
+    let words = text[..end].split(|c: char| !c.is_alphanumeric());
+    words.filter(|word| !word.is_empty()).map(str::to_owned)
 }
 
 /// Finds messages that overtook others.
@@ -356,7 +699,8 @@ pub fn overtaken(arrivals: &BTreeMap<(u32, u32), Vec<Arrival>>, found: &mut Foun
             let mut order: Vec<usize> = (0..all.len()).collect();
             order.sort_by_key(|at| {
                 let point = &all[*at].sights[run].point;
-                (point.time_ns, point.place.order, point.event.seq, *at)
+                let stands = all[*at].stands[run];
+                (point.time_ns, point.place.order, point.event.seq, stands)
             });
             order
         };
@@ -367,36 +711,50 @@ pub fn overtaken(arrivals: &BTreeMap<(u32, u32), Vec<Arrival>>, found: &mut Foun
         }
         let ranks: Vec<usize> = of_a.iter().map(|at| rank_b[*at]).collect();
         for moved in sequence::moved(&ranks).into_iter().take(OVERTAKEN_MAX) {
-            // The nearest one of another connection that it changed places with.
+            // The nearest one that it changed places with: messages of one connection keep their order,
+            // unless they were sent in another.
             let crossed = |other: &usize| {
                 let inverted = (*other < moved) != (ranks[*other] < ranks[moved]);
-                inverted && all[of_a[*other]].lane != all[of_a[moved]].lane
+                let [one, other] = [moved, *other].map(|at| &all[of_a[at]]);
+                inverted && (one.lane != other.lane || one.moved || other.moved)
             };
             let from = moved.saturating_sub(CROSSED_WITHIN);
             let to = all.len().min(moved.saturating_add(CROSSED_WITHIN));
-            let Some(other) = (from..to)
-                .filter(crossed)
-                .min_by_key(|other| other.abs_diff(moved))
-            else {
+            let mut crossing: Vec<usize> = (from..to).filter(crossed).collect();
+            crossing.sort_by_key(|other| other.abs_diff(moved));
+            // One that is about the same thing, or else the nearest one.
+            let text = |at: usize| &all[of_a[at]].text;
+            let related = |other: &&usize| {
+                let names = common(text(moved), text(**other));
+                names.iter().any(|name| is_rare(name, all))
+            };
+            let near = crossing.iter().take(RELATED_WITHIN);
+            let Some(other) = near.clone().find(related).or(crossing.first()).copied() else {
                 continue;
             };
             let (one, other) = (&all[of_a[moved.min(other)]], &all[of_a[moved.max(other)]]);
-            let what = format!(
-                "“{}” was overtaken by “{}” on the way to {}.",
+            let (first, second) = (
                 shortened(&one.text, TEXT_MAX / 2),
                 shortened(&other.text, TEXT_MAX / 2),
-                one.sights[0].who,
             );
+            let (to, then) = (&one.sights[0].who, &other.sights[0].who);
+            let also = match to == then {
+                true => String::new(),
+                false => format!(" and {then}, which share memory"),
+            };
+            let what = format!("“{first}” was overtaken by “{second}” on the way to {to}{also}.");
             let side = |run: usize, first: &Arrival, second: &Arrival| {
                 let text = format!(
                     "receives {}, then {} ({})",
                     shortened(&first.text, TEXT_MAX / 3),
                     shortened(&second.text, TEXT_MAX / 3),
-                    second.sights[run].event
+                    second.sights[run].event()
                 );
                 shown(&first.sights[run], text)
             };
-            let difference = Difference::new(Kind::Overtaken, what);
+            let mut difference = Difference::new(Kind::Overtaken, what);
+            difference.common = common(&one.text, &other.text);
+            difference.related = difference.common.iter().any(|name| is_rare(name, all));
             let (a, b) = (side(0, one, other), side(1, other, one));
             found.suspects.push(difference.at(a, b));
         }

@@ -1,5 +1,7 @@
 //! A difference between the two runs.
 
+use std::collections::BTreeSet;
+
 use super::run::Sight;
 use super::tree::FieldDiff;
 
@@ -8,9 +10,15 @@ use super::tree::FieldDiff;
 pub enum Kind {
     /// Messages of several connections reached a process in another order.
     Overtaken,
+    /// A clock, or a time in a message, is elsewhere than the recording's own clock.
+    Jump,
+    /// The disk took far longer.
+    Slow,
     Missing,
     Extra,
     Payload,
+    /// A program says another checksum of its state.
+    Checksum,
     /// A connection refused, a signal, a fault.
     Happening,
     Process,
@@ -18,6 +26,8 @@ pub enum Kind {
     File,
     Environment,
     Arguments,
+    /// The program's own code.
+    Program,
     Threads,
     Output,
     Randomness,
@@ -28,19 +38,22 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Overtaken => "overtaken",
+            Kind::Jump | Kind::Clock => "clock",
+            Kind::Slow => "slow",
             Kind::Missing => "missing",
             Kind::Extra => "extra",
             Kind::Payload => "payload",
+            Kind::Checksum => "checksum",
             Kind::Happening => "event",
             Kind::Process => "process",
             Kind::Exit => "exit",
             Kind::File => "file",
             Kind::Environment => "environment",
             Kind::Arguments => "arguments",
+            Kind::Program => "program",
             Kind::Threads => "threads",
             Kind::Output => "output",
             Kind::Randomness => "randomness",
-            Kind::Clock => "clock",
         }
     }
 
@@ -49,16 +62,20 @@ impl Kind {
     pub fn weight(self) -> f64 {
         match self {
             Kind::Overtaken => 0.95,
+            Kind::Jump => 0.92,
+            Kind::Slow => 0.90,
             Kind::Missing | Kind::Extra => 0.85,
+            Kind::Process => 0.80,
             Kind::Payload => 0.75,
             Kind::Happening => 0.70,
-            Kind::Process => 0.65,
+            Kind::Checksum => 0.60,
             Kind::Exit => 0.45,
             Kind::File => 0.42,
             Kind::Environment => 0.40,
             Kind::Arguments => 0.38,
+            Kind::Program => 0.37,
             Kind::Threads => 0.36,
-            Kind::Output => 0.34,
+            Kind::Output => 0.30,
             Kind::Randomness => 0.28,
             Kind::Clock => 0.25,
         }
@@ -70,6 +87,7 @@ impl Kind {
             Kind::Exit | Kind::Output | Kind::Happening => true,
             Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => false,
             Kind::Process | Kind::File | Kind::Environment | Kind::Arguments => false,
+            Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }
     }
@@ -78,9 +96,10 @@ impl Kind {
     pub fn is_given(self) -> bool {
         match self {
             Kind::File | Kind::Environment | Kind::Arguments => true,
+            Kind::Jump | Kind::Slow | Kind::Program => true,
             Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => false,
             Kind::Happening | Kind::Process | Kind::Exit | Kind::Threads => false,
-            Kind::Output | Kind::Randomness | Kind::Clock => false,
+            Kind::Checksum | Kind::Output | Kind::Randomness | Kind::Clock => false,
         }
     }
 }
@@ -104,6 +123,30 @@ pub struct Difference {
     pub fields: Vec<FieldDiff>,
     /// Fields that differ and are not listed.
     pub more: u64,
+    /// It came from somebody who was not recorded: nothing in the recording needs to explain it.
+    pub outside: bool,
+    /// The run whose order alone says what is before it and behind it.
+    pub decides: Option<usize>,
+    /// It is about a file that the run wrote itself.
+    pub internal: bool,
+    /// What differs says only in which order things were done: the same values, given to others.
+    pub permuted: bool,
+    /// It may have come of the order alone in which messages arrived or threads ran.
+    pub timely: bool,
+    /// Messages arrived or threads ran in another order before it.
+    pub reordered: bool,
+    /// It is about a file that was written again and again in the run.
+    pub written: bool,
+    /// Two messages that changed places are about the same thing.
+    pub related: bool,
+    /// Names that both have.
+    pub common: BTreeSet<String>,
+    /// Where a message went: the connection's kind, the kinds of processes at its ends, and which way.
+    pub way: String,
+    /// How often the same differs.
+    pub times: u64,
+    /// What is known beside the sentence, for the reason.
+    pub note: String,
 }
 
 impl Difference {
@@ -115,7 +158,38 @@ impl Difference {
             places: [None, None],
             fields: Vec::new(),
             more: 0,
+            outside: false,
+            decides: None,
+            internal: false,
+            permuted: false,
+            timely: false,
+            reordered: false,
+            written: false,
+            related: false,
+            common: BTreeSet::new(),
+            way: String::new(),
+            times: 1,
+            note: String::new(),
         }
+    }
+
+    /// How much it says, if nothing before it differs. A process that somebody outside ended is missed
+    /// by all that it would have talked to.
+    pub fn weight(&self) -> f64 {
+        match self.kind {
+            Kind::Exit if self.outside => Kind::Missing.weight() + 0.01,
+            kind => kind.weight(),
+        }
+    }
+
+    /// Whether it is an answer to whoever made the connection, or what a command was made to print.
+    pub fn is_answer(&self) -> bool {
+        self.way.ends_with(" 1") || self.way.starts_with("pipe ")
+    }
+
+    /// Whether somebody sees it: how a process ends, what is printed, what a program says of its state.
+    pub fn is_seen(&self) -> bool {
+        !self.permuted && (self.kind.is_symptom() || self.kind == Kind::Checksum)
     }
 
     /// With what both runs show of it, which is also where it stands.

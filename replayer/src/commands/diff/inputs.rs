@@ -1,14 +1,16 @@
-//! What processes took from the world besides messages: environment, files, clocks, random bytes, and
-//! the order in which their threads ran.
+//! What processes took from the world besides messages: environment, files, clocks,
+//! random bytes, how long the disk took, and the order in which their threads ran.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reenact_abi::event::{Kind, Role};
 use reenact_abi::syscalls::flow::{self, Flow};
+use reenact_abi::syscalls::{self, Arg};
 use reenact_causal::{EventId, Merge, Next, Place, Point};
-use reenact_trace::{Event, Reader, TraceError};
+use reenact_trace::{Event, Reader, StreamId, TraceError};
 use reenact_wire::escape;
+use rustc_hash::FxHashMap;
 
 /// Bytes at the beginning of a file that are kept to be compared as text.
 const HEAD_MAX: usize = 64 << 10;
@@ -21,18 +23,45 @@ const RANDOM_MAX: usize = 1 << 12;
 const SWITCHES_MAX: usize = 1 << 18;
 /// Bytes of an environment.
 const ENVIRONMENT_MAX: usize = 4 << 20;
+/// Calls that took less are not remembered as slow.
+const TOOK_MIN_NS: u64 = 1_000_000;
+/// How far a clock may be from the recording's own, and still be the same clock.
+const CLOCK_SLACK_NS: i128 = 2_000_000_000;
 
 const READ: u16 = 0;
 const LSEEK: u16 = 8;
+const WRITE: u16 = 1;
 const MMAP: u16 = 9;
 const PREAD64: u16 = 17;
+const PWRITE64: u16 = 18;
 const READV: u16 = 19;
+const WRITEV: u16 = 20;
+const NANOSLEEP: u16 = 35;
+const FSYNC: u16 = 74;
+const FDATASYNC: u16 = 75;
 const GETTIMEOFDAY: u16 = 96;
+const SYNC: u16 = 162;
 const TIME: u16 = 201;
 const CLOCK_GETTIME: u16 = 228;
+const CLOCK_NANOSLEEP: u16 = 230;
+const SYNC_FILE_RANGE: u16 = 277;
 const PREADV: u16 = 295;
+const PWRITEV: u16 = 296;
+const SYNCFS: u16 = 306;
 const GETRANDOM: u16 = 318;
 const PREADV2: u16 = 327;
+const PWRITEV2: u16 = 328;
+const CLOCK_REALTIME: u64 = 0;
+const CLOCK_MONOTONIC: u64 = 1;
+const CLOCK_REALTIME_COARSE: u64 = 5;
+const CLOCK_MONOTONIC_COARSE: u64 = 6;
+/// Libraries seed their hash tables so as they start, whatever the program does.
+const GRND_NONBLOCK: u64 = 1;
+const CREAT: u16 = 85;
+const O_ACCMODE: u64 = 3;
+const TIMER_ABSTIME: u64 = 1;
+const S_IFMT: u64 = 0o170_000;
+const S_IFIFO: u64 = 0o010_000;
 const F_DUPFD: u64 = 0;
 const F_DUPFD_CLOEXEC: u64 = 1030;
 
@@ -91,18 +120,48 @@ impl Opened {
     }
 }
 
+/// Random bytes that were read.
+#[derive(Clone, Copy, Debug)]
+pub struct Random {
+    pub point: Point,
+    pub hash: [u8; 32],
+    /// They may seed hash tables and nothing else.
+    pub of_library: bool,
+}
+
+/// Time that calls on one file, or sleeps, took.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    pub total_ns: u64,
+    pub longest_ns: u64,
+    /// Of the longest.
+    pub point: Point,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     pub env: Vec<(String, String)>,
+    /// Hashes of what the kernel mapped as the program started: itself and its loader.
+    pub image: Vec<[u8; 32]>,
     pub files: Vec<Opened>,
-    /// Hashes of random bytes.
-    pub random: Vec<(Point, [u8; 32])>,
+    pub random: Vec<Random>,
     /// The clock was read: how often, and the first time.
     pub clocks: u64,
     pub clock: Option<Point>,
-    /// The threads that ran, by the order in which they were first seen.
+    /// Where a clock first was elsewhere than the recording's own, and how far ahead, in nanoseconds.
+    pub jump: Option<(Point, i128)>,
+    /// Questions about paths other than opening them, by call and path: the last error number, or 0.
+    pub looks: BTreeMap<(u16, String), (i64, Point)>,
+    /// Names of files that it opened for writing, or gave a file, and how often.
+    pub written: BTreeMap<String, u64>,
+    /// And of FIFOs that it made: what comes out of those are messages.
+    pub fifos: BTreeSet<String>,
+    /// By what was done, such as `fsync of /var/lib/x`.
+    pub took: BTreeMap<String, Took>,
+    /// The threads that ran, by the order in which they were made.
     pub switches: Vec<(u32, Point)>,
-    threads: BTreeMap<u32, u32>,
+    /// Tasks, whose numbers go up as they are made.
+    threads: BTreeSet<u32>,
 }
 
 /// Descriptors of a process: positions in `files` of a process.
@@ -113,7 +172,12 @@ struct Walk {
     parents: BTreeMap<u32, u32>,
     processes: BTreeMap<u32, Inputs>,
     tables: BTreeMap<u32, Arc<Table>>,
-    heads: usize,
+    /// When each task's event before returned.
+    returned: FxHashMap<StreamId, u64>,
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC, as the recording began.
+    wall_ns: i128,
+    /// Bytes of files that may still be kept.
+    left: usize,
     /// Contents by their numbers, hashed once.
     contents: BTreeMap<u64, [u8; 32]>,
 }
@@ -123,14 +187,24 @@ pub fn read(
     reader: &mut Reader,
     parents: BTreeMap<u32, u32>,
 ) -> Result<BTreeMap<u32, Inputs>, TraceError> {
+    let meta = reader.meta();
     let mut walk = Walk {
         parents,
+        wall_ns: i128::from(meta.wall_start_ns) - i128::from(meta.mono_start_ns),
+        left: ALL_HEADS_MAX,
         ..Walk::default()
     };
     let mut merge = Merge::new(reader);
     while let Some(next) = merge.next(reader)? {
         if let Next::Event { id, time_ns, event } = next {
             walk.event(reader, id, time_ns, &event);
+        }
+    }
+    for inputs in walk.processes.values_mut() {
+        let threads = (0..).zip(&inputs.threads).map(|(at, task)| (*task, at));
+        let threads: BTreeMap<u32, u32> = threads.collect();
+        for (task, _) in &mut inputs.switches {
+            *task = threads.get(task).copied().unwrap_or_default();
         }
     }
     Ok(walk.processes)
@@ -153,22 +227,45 @@ impl Walk {
             self.inherit(process);
         }
         let inputs = self.processes.entry(process).or_default();
-        let next = inputs.threads.len() as u32;
-        let thread = *inputs.threads.entry(id.stream.task).or_insert(next);
-        let changes = inputs
-            .switches
-            .last()
-            .is_none_or(|(last, _)| *last != thread);
+        let task = id.stream.task;
+        inputs.threads.insert(task);
+        let changes = inputs.switches.last().is_none_or(|(last, _)| *last != task);
         if changes && inputs.switches.len() < SWITCHES_MAX {
-            inputs.switches.push((thread, point));
+            inputs.switches.push((task, point));
         }
+        let before_ns = self.returned.insert(id.stream, time_ns).unwrap_or(time_ns);
         match Kind::from_u8(header.kind) {
-            Some(Kind::Image) => inputs.env = environment(event),
-            Some(Kind::Tsc) => inputs.reads_clock(point),
-            Some(Kind::Call) => self.call(reader, process, point, event),
+            Some(Kind::Image) => {
+                inputs.env = environment(event);
+                self.image(reader, process, event);
+            }
+            Some(Kind::Tsc) => inputs.reads_clock(point, None),
+            Some(Kind::Call) => {
+                let took_ns = time_ns.saturating_sub(before_ns);
+                self.call(reader, process, point, event, took_ns);
+            }
             // Nothing else brings anything in that is not told by other facts.
             Some(_) | None => {}
         }
+    }
+
+    fn image(&mut self, reader: &mut Reader, process: u32, event: &Event) {
+        let mapped = event.parts.iter().filter(|part| part.role == Role::Content);
+        let numbers: BTreeSet<u64> = mapped.map(|part| part.content).collect();
+        let hashes = numbers
+            .into_iter()
+            .map(|number| self.content(reader, number));
+        let hashes = hashes.collect();
+        if let Some(inputs) = self.processes.get_mut(&process) {
+            inputs.image = hashes;
+        }
+    }
+
+    fn content(&mut self, reader: &mut Reader, number: u64) -> [u8; 32] {
+        let known = self.contents.get(&number).copied();
+        let hash = known.unwrap_or_else(|| content_hash(reader, number));
+        self.contents.insert(number, hash);
+        hash
     }
 
     /// A process starts with what its parent has. The call that makes it may return after the child's
@@ -178,6 +275,7 @@ impl Walk {
         let mut inputs = Inputs::default();
         if let Some(known) = parent.and_then(|parent| self.processes.get(&parent)) {
             inputs.env.clone_from(&known.env);
+            inputs.image.clone_from(&known.image);
         }
         if let Some(table) = parent.and_then(|parent| self.tables.get(&parent)).cloned() {
             self.tables.insert(process, table);
@@ -185,24 +283,48 @@ impl Walk {
         self.processes.insert(process, inputs);
     }
 
-    fn call(&mut self, reader: &mut Reader, process: u32, point: Point, event: &Event) {
+    fn call(
+        &mut self,
+        reader: &mut Reader,
+        process: u32,
+        point: Point,
+        event: &Event,
+        took_ns: u64,
+    ) {
         let header = &event.header;
+        let time_ns = point.time_ns;
+        let wall_ns = self.wall_ns;
         let inputs = self.processes.entry(process).or_default();
         let fd = |at: usize| header.args[at] as u32;
         let success = u32::try_from(header.ret).ok();
         match header.nr {
-            GETTIMEOFDAY | TIME | CLOCK_GETTIME => return inputs.reads_clock(point),
+            GETTIMEOFDAY | TIME | CLOCK_GETTIME => {
+                return inputs.reads_clock(point, ahead(event, wall_ns));
+            }
             GETRANDOM => return inputs.reads_random(point, event),
-            READ | PREAD64 | READV | PREADV | PREADV2 => return self.reads(process, fd(0), event),
+            READ | PREAD64 | READV | PREADV | PREADV2 => {
+                self.took(process, header.nr, Some(fd(0)), point, took_ns);
+                return self.reads(process, fd(0), point, event);
+            }
+            WRITE | PWRITE64 | WRITEV | PWRITEV | PWRITEV2 | FSYNC | FDATASYNC
+            | SYNC_FILE_RANGE | SYNCFS => {
+                return self.took(process, header.nr, Some(fd(0)), point, took_ns);
+            }
+            NANOSLEEP | CLOCK_NANOSLEEP => {
+                // That it took longer than what was asked for says how busy the machine was.
+                let asked_ns = asked_ns(event, time_ns.saturating_sub(took_ns));
+                return self.took(process, header.nr, None, point, took_ns.min(asked_ns));
+            }
+            SYNC => return self.took(process, header.nr, None, point, took_ns),
             MMAP => return self.maps(reader, process, fd(4), event),
             LSEEK => return self.seeks(process, fd(0), header.ret),
             _ => {}
         }
         let Some(flow) = flow::flow_of(header.nr) else {
-            return;
+            return inputs.looks(point, event);
         };
         match flow {
-            Flow::Open(path, _) => {
+            Flow::Open(path, flags) => {
                 let at = header.args[usize::from(path) % 6];
                 let mut parts = event.parts.iter();
                 let path = parts.find(|part| part.role == Role::Input && part.addr == at);
@@ -210,6 +332,13 @@ impl Walk {
                 let bytes = path.bytes.split(|byte| *byte == 0).next();
                 if inputs.files.len() >= FILES_MAX {
                     return;
+                }
+                let writes = match flags {
+                    Some(at) => header.args[usize::from(at) % 6] & O_ACCMODE != 0,
+                    None => header.nr == CREAT,
+                };
+                if writes && success.is_some() {
+                    inputs.writes(bytes.unwrap_or_default());
                 }
                 inputs.files.push(Opened {
                     path: escape(bytes.unwrap_or_default()),
@@ -241,11 +370,17 @@ impl Walk {
                 }
             }
             Flow::Receive(_) | Flow::ReceiveMessage | Flow::ReceiveMessages | Flow::Send(_) => {}
-            Flow::SendMessages
-            | Flow::Spawn(_)
-            | Flow::Move(..)
-            | Flow::Tee
-            | Flow::MakeNode(..) => {}
+            Flow::SendMessages | Flow::Spawn(_) | Flow::Move(..) | Flow::Tee => {}
+            Flow::MakeNode(path, mode) => {
+                let path = header.args[usize::from(path) % 6];
+                let fifo = header.args[usize::from(mode) % 6] & S_IFMT == S_IFIFO;
+                let mut parts = event.parts.iter();
+                let path = parts.find(|part| part.role == Role::Input && part.addr == path);
+                if let Some(path) = path.filter(|_| fifo && success.is_some()) {
+                    let bytes = path.bytes.split(|byte| *byte == 0).next();
+                    inputs.fifos.insert(last_name(bytes.unwrap_or_default()));
+                }
+            }
             Flow::Socketpair | Flow::Pipe(_) | Flow::Connect | Flow::Bind | Flow::Listen => {}
             Flow::Shutdown | Flow::PeerName | Flow::SocketOption | Flow::CloseRange => {}
             Flow::Fcntl | Flow::Ioctl | Flow::Fetch | Flow::Exec | Flow::ExitTask => {}
@@ -269,13 +404,13 @@ impl Walk {
     fn file(&mut self, process: u32, fd: u32) -> Option<(&mut Opened, &mut usize)> {
         let (owner, at) = *self.tables.get(&process)?.get(&fd)?;
         let file = self.processes.get_mut(&owner)?.files.get_mut(at)?;
-        Some((file, &mut self.heads))
+        Some((file, &mut self.left))
     }
 
     /// Bytes of a file that a parent opened count as the parent's.
-    fn reads(&mut self, process: u32, fd: u32, event: &Event) {
+    fn reads(&mut self, process: u32, fd: u32, point: Point, event: &Event) {
         let header = &event.header;
-        let Some((file, heads)) = self.file(process, fd) else {
+        let Some((file, left)) = self.file(process, fd) else {
             return;
         };
         let mut at = match header.nr {
@@ -288,8 +423,12 @@ impl Walk {
         }
         file.ended |= header.ret == 0 && at >= file.len;
         let outputs = event.parts.iter().filter(|part| part.role == Role::Output);
+        if matches!(&*file.path, "/dev/urandom" | "/dev/random") {
+            let inputs = self.processes.entry(process).or_default();
+            return inputs.reads_random(point, event);
+        }
         for part in outputs {
-            *heads += file.take(at, &part.bytes, ALL_HEADS_MAX.saturating_sub(*heads));
+            *left -= file.take(at, &part.bytes, *left);
             at = at.saturating_add(part.bytes.len() as u64);
         }
     }
@@ -300,15 +439,54 @@ impl Walk {
         }
     }
 
+    /// Notes how long a call took that waits for nobody who is recorded.
+    fn took(&mut self, process: u32, nr: u16, fd: Option<u32>, point: Point, took_ns: u64) {
+        // What took no time never becomes what took long.
+        if took_ns < TOOK_MIN_NS {
+            return;
+        }
+        let path = match fd {
+            // Sockets, pipes and terminals are in no table of files.
+            Some(fd) => match self.file(process, fd) {
+                Some((file, _)) if is_disk(&file.path) => Some(file.path.clone()),
+                Some(_) | None => return,
+            },
+            None => None,
+        };
+        let Some(row) = syscalls::row(nr.into()) else {
+            return;
+        };
+        let what = match path {
+            Some(path) => format!("{} of {path}", row.name),
+            None => row.name.to_owned(),
+        };
+        let all = &mut self.processes.entry(process).or_default().took;
+        if all.len() >= FILES_MAX {
+            return;
+        }
+        let took = all.entry(what).or_insert(Took {
+            total_ns: 0,
+            longest_ns: 0,
+            point,
+        });
+        took.total_ns = took.total_ns.saturating_add(took_ns);
+        if took_ns > took.longest_ns {
+            took.longest_ns = took_ns;
+            took.point = Point {
+                since: None,
+                // Where it began: what came of it came while it lasted.
+                time_ns: point.time_ns.saturating_sub(took_ns),
+                ..point
+            };
+        }
+    }
+
     fn maps(&mut self, reader: &mut Reader, process: u32, fd: u32, event: &Event) {
         let references = event.parts.iter().filter(|part| part.role == Role::Content);
         for part in references {
-            let known = self.contents.get(&part.content).copied();
-            let hash = known.unwrap_or_else(|| content_hash(reader, part.content));
-            self.contents.insert(part.content, hash);
+            let hash = self.content(reader, part.content);
             if let Some((file, _)) = self.file(process, fd) {
                 file.hash.update(&hash);
-                file.hash.update(&part.addr.to_le_bytes());
                 file.hash.update(&part.len.to_le_bytes());
                 file.len += part.len;
             }
@@ -317,9 +495,14 @@ impl Walk {
 }
 
 impl Inputs {
-    fn reads_clock(&mut self, point: Point) {
+    /// `ahead_ns`: of the recording's own clock.
+    fn reads_clock(&mut self, point: Point, ahead_ns: Option<i128>) {
         self.clocks += 1;
         self.clock.get_or_insert(point);
+        let far = ahead_ns.filter(|ahead_ns| ahead_ns.abs() > CLOCK_SLACK_NS);
+        if let Some(ahead_ns) = far {
+            self.jump.get_or_insert((point, ahead_ns));
+        }
     }
 
     fn reads_random(&mut self, point: Point, event: &Event) {
@@ -331,12 +514,116 @@ impl Inputs {
         outputs.for_each(|part| {
             hash.update(&part.bytes);
         });
-        self.random.push((point, hash.finalize().into()));
+        let header = &event.header;
+        self.random.push(Random {
+            point,
+            hash: hash.finalize().into(),
+            of_library: header.nr == GETRANDOM && header.args[2] & GRND_NONBLOCK != 0,
+        });
+    }
+
+    /// A call that names a path and opens nothing: whether it found what it looked for.
+    fn looks(&mut self, point: Point, event: &Event) {
+        let header = &event.header;
+        let Some(row) = syscalls::row(u64::from(header.nr)) else {
+            return;
+        };
+        let is_path = |arg: &Arg| *arg == Arg::Path;
+        let named = |at: usize| {
+            let mut parts = event.parts.iter();
+            let addr = header.args[at];
+            let path = parts.find(|part| part.role == Role::Input && part.addr == addr);
+            path.map(|path| path.bytes.split(|byte| *byte == 0).next())
+        };
+        let Some(at) = row.args.iter().position(is_path) else {
+            return;
+        };
+        let last = row
+            .args
+            .iter()
+            .rposition(is_path)
+            .filter(|last| *last != at);
+        if let Some(path) = last.filter(|_| header.ret == 0).and_then(named) {
+            self.writes(path.unwrap_or_default());
+        }
+        let Some(bytes) = named(at) else {
+            return;
+        };
+        let key = (header.nr, escape(bytes.unwrap_or_default()));
+        if self.looks.len() < FILES_MAX || self.looks.contains_key(&key) {
+            self.looks.insert(key, (header.ret.min(0), point));
+        }
+    }
+
+    fn writes(&mut self, path: &[u8]) {
+        if self.written.len() < FILES_MAX {
+            *self.written.entry(last_name(path)).or_default() += 1;
+        }
     }
 
     pub fn threads(&self) -> usize {
         self.threads.len()
     }
+}
+
+/// How long a program wanted to sleep, from this time of CLOCK_MONOTONIC on.
+fn asked_ns(event: &Event, now_ns: u64) -> u64 {
+    let header = &event.header;
+    let (addr, absolute) = match header.nr {
+        CLOCK_NANOSLEEP => (header.args[2], header.args[1] & TIMER_ABSTIME != 0),
+        _ => (header.args[0], false),
+    };
+    let mut parts = event.parts.iter();
+    let part = parts.find(|part| part.role == Role::Input && part.addr == addr);
+    let word = |at: usize| {
+        let bytes = part?.bytes.get(at..at + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let Some((seconds, ns)) = word(0).zip(word(8)) else {
+        return u64::MAX;
+    };
+    let asked_ns = seconds.saturating_mul(1_000_000_000).saturating_add(ns);
+    match absolute && header.args[0] == CLOCK_MONOTONIC {
+        true => asked_ns.saturating_sub(now_ns),
+        false => asked_ns,
+    }
+}
+
+/// Whether a file may be on a disk.
+fn is_disk(path: &str) -> bool {
+    let folders = ["/dev/", "/proc/", "/sys/"];
+    !folders.iter().any(|folder| path.starts_with(folder))
+}
+
+fn last_name(path: &[u8]) -> String {
+    let name = path.rsplit(|byte| *byte == b'/').next();
+    escape(name.unwrap_or_default())
+}
+
+/// How far a clock that was read is ahead of the recording's own.
+fn ahead(event: &Event, wall_ns: i128) -> Option<i128> {
+    let header = &event.header;
+    let real = match (header.nr, header.args[0]) {
+        (CLOCK_GETTIME, CLOCK_REALTIME | CLOCK_REALTIME_COARSE) => true,
+        (CLOCK_GETTIME, CLOCK_MONOTONIC | CLOCK_MONOTONIC_COARSE) => false,
+        (CLOCK_GETTIME, _) => return None,
+        (_, _) => true,
+    };
+    let read_ns = if header.nr == TIME {
+        i128::from(header.ret) * 1_000_000_000
+    } else {
+        let at = header.args[if header.nr == CLOCK_GETTIME { 1 } else { 0 }];
+        let mut parts = event.parts.iter();
+        let part = parts.find(|part| part.role == Role::Output && part.addr == at)?;
+        let word = |at: usize| {
+            let bytes = part.bytes.get(at..at + 8)?;
+            Some(i128::from(i64::from_le_bytes(bytes.try_into().ok()?)))
+        };
+        let fraction_ns = if header.nr == CLOCK_GETTIME { 1 } else { 1000 };
+        word(0)? * 1_000_000_000 + word(8)? * fraction_ns
+    };
+    let own_ns = i128::from(header.time_ns) + if real { wall_ns } else { 0 };
+    Some(read_ns - own_ns)
 }
 
 /// A content that is not all there has the hash of nothing.

@@ -4,12 +4,16 @@
 //! it. So a difference with another one before it, in the order of causes of either run, follows from
 //! that; one without is a *root*. A root that was not given from outside is explained by what differs
 //! without being told: messages that reached its process in another order, threads, random bytes,
-//! clocks, in that order.
+//! clocks, in that order. If the process is known to have been told and given the same, then nothing
+//! but chance is left, and it is ranked in front of what came of it. Another build of a program is no
+//! explanation by itself: what the program did otherwise is told as if it had been the same.
 
-use super::compare::Found;
+use std::collections::BTreeSet;
+
+use super::compare::{is_name, words_in, Found, Told};
 use super::difference::{Difference, Kind};
 use super::roots;
-use super::run::{Run, Sight};
+use super::run::Run;
 
 /// Roots and symptoms that are looked for, and differences that are judged; later ones are only counted.
 const ROOTS_MAX: usize = 64;
@@ -18,6 +22,20 @@ const JUDGED_MAX: usize = 4096;
 const CLOSELY_MAX: usize = 400;
 /// What is left of a score where something before it differs.
 const FOLLOWS: f64 = 0.35;
+/// And where that may only be a matter of order.
+const LOOSE: f64 = 0.9;
+/// How far the only explanation that is left is in front of what it explains.
+const AHEAD: f64 = 0.03;
+/// Where the same values are only given to others.
+const PERMUTED: f64 = 0.5;
+/// What is left of an answer of one who was told things in another order.
+const ANSWER: f64 = 0.9;
+/// What a cause has ahead of others that speaks of what failed, and what is left of an overtaking that does not
+/// where others do.
+const RELATED: f64 = 0.02;
+const UNRELATED: f64 = 0.6;
+/// What is said so many times more often is no matter of order.
+const AGAIN_MIN: u64 = 5;
 /// And where it does not lead to anything that people see failing.
 const HARMLESS: f64 = 0.8;
 
@@ -39,6 +57,10 @@ pub struct Judgement {
     pub causes: Vec<Cause>,
     /// Overtakings that nothing follows from.
     pub harmless: u64,
+    /// What took longer, without anything that came of it.
+    pub in_time: u64,
+    /// What differs, of which nothing came that anybody sees.
+    pub without: Vec<Difference>,
 }
 
 /// Whether one difference is before another in the order of causes of a run.
@@ -48,18 +70,20 @@ type Before<'a> = dyn Fn(&Difference, &Difference) -> bool + 'a;
 pub fn judge(runs: [&Run; 2], found: Found) -> Judgement {
     let starts = runs.map(|run| run.start_ns);
     let before = |one: &Difference, other: &Difference| {
+        let in_run = |run: usize| match (&one.places[run], &other.places[run]) {
+            (Some(one), Some(other)) => {
+                runs[run].happens_before(one.point.place, other.point.place)
+            }
+            (_, _) => false,
+        };
+        if let Some(run) = one.decides.or(other.decides) {
+            return in_run(run);
+        }
         // Where a run does not have one of them, it would have been somewhere behind its place: that
         // is asked only if no run has both.
         let has_both = |run: &usize| one.sides[*run].is_some() && other.sides[*run].is_some();
         let any = (0..2).any(|run| has_both(&run));
-        (0..2).filter(|run| !any || has_both(run)).any(|run| {
-            match (&one.places[run], &other.places[run]) {
-                (Some(one), Some(other)) => {
-                    runs[run].happens_before(one.point.place, other.point.place)
-                }
-                (_, _) => false,
-            }
-        })
+        (0..2).filter(|run| !any || has_both(run)).any(in_run)
     };
     let second = |one: &Difference, other: &Difference| match (&one.sides[1], &other.sides[1]) {
         (Some(one), Some(other)) => {
@@ -74,158 +98,424 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>, second: &Before<'_>
     let Found {
         mut differences,
         mut suspects,
-        ..
+        excused,
+        told,
+        loops,
+        matched: _,
     } = found;
-    let time = |difference: &Difference| {
-        let since = |run: usize| {
-            let time_ns = difference.sides[run].as_ref()?.sight.point.time_ns;
-            Some(time_ns.saturating_sub(starts[run]))
-        };
-        [0, 1]
-            .into_iter()
-            .filter_map(since)
-            .min()
-            .unwrap_or(u64::MAX)
-    };
-    differences.sort_by_key(|difference| (time(difference), difference.kind));
+    let order = |difference: &Difference| (time(difference, starts), difference.kind);
+    differences.sort_by_key(order);
     differences.truncate(JUDGED_MAX);
-    suspects.sort_by_key(|difference| (time(difference), difference.kind));
-    // The clocks of the two runs are not one, so time alone does not tell what comes first.
-    let close = differences.len().min(CLOSELY_MAX);
-    let follows = |root: usize, at: usize| {
-        let (root, other) = (&differences[root], &differences[at]);
-        // Where the runs contradict each other, the second counts: what came of what there is asked about, and
-        // the first knows only what would have come next without it.
-        before(root, other) && (!before(other, root) || second(root, other))
+    suspects.sort_by_key(order);
+    let ranks = Ranks {
+        suspects: &suspects,
+        excused: &excused,
+        told: &told,
+        loops: &loops,
+        starts,
+        before,
+        second,
     };
-    let within = roots::roots(
-        close,
-        &follows,
-        &|one, other| second(&differences[one], &differences[other]),
-        &|at| differences[at].sides[1].is_some(),
-    );
-    let mut roots: Vec<usize> = Vec::new();
-    let mut is_root = Vec::with_capacity(differences.len());
-    for at in 0..differences.len() {
-        let of_roots = at >= close && roots.iter().any(|root| follows(*root, at));
-        let of_any = within.get(at).is_some_and(|root| !root);
-        let root = roots.len() < ROOTS_MAX && !of_roots && !of_any;
-        if root {
-            roots.push(at);
-        }
-        is_root.push(root);
+    for difference in &mut differences {
+        difference.timely = ranks.is_timely(difference);
+        difference.reordered = ranks.is_reordered(difference);
     }
-    let symptoms: Vec<usize> = (0..differences.len())
-        .filter(|at| differences[*at].kind.is_symptom())
-        .take(ROOTS_MAX)
-        .collect();
-    let leads = |difference: &Difference| {
-        symptoms.is_empty()
-            || difference.kind.is_symptom()
-            || symptoms
-                .iter()
-                .any(|at| before(difference, &differences[*at]))
-    };
     let mut judgement = Judgement::default();
-    let mut used = vec![false; suspects.len()];
-    for root in roots.iter().map(|at| &differences[*at]) {
-        if root.kind.is_given() {
-            continue;
-        }
-        for kind in [
-            Kind::Overtaken,
-            Kind::Threads,
-            Kind::Randomness,
-            Kind::Clock,
-        ] {
-            // The last overtaking before the difference is the likeliest.
-            let mut near = suspects.iter().enumerate().rev().filter(|(_, suspect)| {
-                // What comes of the root in the second run does not explain it.
-                let explains = before(suspect, root) && !second(root, suspect);
-                suspect.kind == kind && same_process(suspect, root) && explains
-            });
-            if let Some((at, suspect)) = near.next() {
-                if !std::mem::replace(&mut used[at], true) {
-                    judgement
-                        .causes
-                        .push(suspected(suspect, root, leads(suspect)));
-                }
-            }
-        }
+    if !differences.iter().any(Difference::is_seen) {
+        let without;
+        (without, differences) = ranks.without_consequence(differences);
+        judgement.without = without;
     }
-    judgement.harmless = suspects
-        .iter()
-        .zip(&used)
-        .filter(|(suspect, used)| suspect.kind == Kind::Overtaken && !**used)
-        .count() as u64;
-    for (at, difference) in differences.iter().enumerate() {
-        let same = |known: &Cause| {
-            let given = known.difference.kind.is_given() && difference.kind.is_given();
-            given && known.difference.what == difference.what
-        };
-        if judgement.causes.iter().any(same) {
-            continue;
-        }
-        let leads = leads(difference);
-        let mut score = difference.kind.weight();
-        let mut reason = match is_root[at] {
-            true => "everything before it is the same in both runs".to_owned(),
-            false => "it follows from a difference before it".to_owned(),
-        };
-        if !is_root[at] {
-            score *= FOLLOWS;
-        }
-        if !leads {
-            score *= HARMLESS;
-            reason += ", and nothing that failed follows from it";
-        } else if is_root[at] && !difference.kind.is_symptom() && !symptoms.is_empty() {
-            reason += ", and it leads to how the run ends or what it prints";
-        }
-        judgement.causes.push(Cause {
-            difference: difference.clone(),
-            score,
-            reason,
-            is_root: is_root[at],
-        });
-    }
-    judgement.causes.sort_by(|a, b| {
-        let by_time = time(&a.difference).cmp(&time(&b.difference));
-        b.score.total_cmp(&a.score).then(by_time)
-    });
-    let first = judgement.causes.iter().filter(|cause| {
-        let shown = match cause.difference.kind {
-            Kind::Threads | Kind::Randomness | Kind::Clock => false,
-            Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => true,
-            Kind::Happening | Kind::Process | Kind::Exit | Kind::File => true,
-            Kind::Environment | Kind::Arguments | Kind::Output => true,
-        };
-        cause.is_root && shown
-    });
-    judgement.first = first
-        .min_by_key(|cause| (time(&cause.difference), cause.difference.kind))
-        .cloned();
+    ranks.judge(&differences, &mut judgement);
     judgement
 }
 
-fn suspected(suspect: &Difference, root: &Difference, leads: bool) -> Cause {
+/// When a difference first shows, since its run began.
+fn time(difference: &Difference, starts: [u64; 2]) -> u64 {
+    let since = |run: usize| {
+        let time_ns = difference.sides[run].as_ref()?.sight.point.time_ns;
+        Some(time_ns.saturating_sub(starts[run]))
+    };
+    let times = [0, 1].into_iter().filter_map(since);
+    times.min().unwrap_or(u64::MAX)
+}
+
+struct Ranks<'a> {
+    suspects: &'a [Difference],
+    excused: &'a BTreeSet<u32>,
+    told: &'a [Told; 2],
+    loops: &'a BTreeSet<(usize, u32)>,
+    starts: [u64; 2],
+    before: &'a Before<'a>,
+    second: &'a Before<'a>,
+}
+
+impl Ranks<'_> {
+    /// Where the runs contradict each other, the second counts: what came of what there is asked about, and
+    /// the first knows only what would have come next without it.
+    fn follows(&self, root: &Difference, other: &Difference) -> bool {
+        // What a program says of its state leads to nothing.
+        !matches!(root.kind, Kind::Program | Kind::Checksum)
+            && !root.internal
+            && !root.permuted
+            && !is_handed_on(root, other)
+            && (self.before)(root, other)
+            && (!(self.before)(other, root) || (self.second)(root, other))
+    }
+
+    fn roots(&self, differences: &[Difference]) -> Vec<bool> {
+        // The clocks of the two runs are not one, so time alone does not tell what comes first.
+        let close = differences.len().min(CLOSELY_MAX);
+        let within = roots::roots(
+            close,
+            &|one, other| self.follows(&differences[one], &differences[other]),
+            &|one, other| (self.second)(&differences[one], &differences[other]),
+            &|at| differences[at].sides[1].is_some(),
+        );
+        let mut roots: Vec<&Difference> = Vec::new();
+        let mut is_root = Vec::with_capacity(differences.len());
+        for (at, difference) in differences.iter().enumerate() {
+            let follows = match within.get(at) {
+                Some(root) => !root,
+                None => roots.iter().any(|root| self.follows(root, difference)),
+            };
+            let root = roots.len() < ROOTS_MAX && !follows;
+            if root {
+                roots.push(difference);
+            }
+            is_root.push(root);
+        }
+        is_root
+    }
+
+    /// Takes out what is of no consequence, if nothing that anybody sees differs: what only came of the order
+    /// in which messages arrived or threads ran, which is a matter of time, and files that the run wrote for
+    /// itself. Returns these, and what is left.
+    fn without_consequence(
+        &self,
+        differences: Vec<Difference>,
+    ) -> (Vec<Difference>, Vec<Difference>) {
+        let is_root = self.roots(&differences);
+        let roots = || {
+            let all = differences.iter().zip(&is_root);
+            all.filter(|(_, root)| **root).map(|(one, _)| one)
+        };
+        let (timely, other): (Vec<_>, Vec<_>) = roots().partition(|root| root.timely);
+        let harmless = |(one, root): &(&Difference, &bool)| match root {
+            true => one.timely,
+            false => {
+                let follows = |of: &[&Difference]| of.iter().any(|root| self.follows(root, one));
+                let timely = one.timely || follows(&timely) && one.times < AGAIN_MIN;
+                !one.kind.is_given() && timely && !follows(&other) || one.internal || one.written
+            }
+        };
+        let harmless: Vec<bool> = differences
+            .iter()
+            .zip(&is_root)
+            .map(|all| harmless(&all))
+            .collect();
+        let mut split: [Vec<Difference>; 2] = Default::default();
+        for (difference, harmless) in differences.into_iter().zip(harmless) {
+            split[usize::from(!harmless)].push(difference);
+        }
+        split.into()
+    }
+
+    /// Whether a difference is what the same build does otherwise when other things come first.
+    fn is_timely(&self, root: &Difference) -> bool {
+        // Whoever runs other code, or was given something that a rule hides, has a better reason.
+        let chance = || {
+            let looped = self.loops.contains(&process_in(root));
+            !root.outside && !self.is_excused(root) && (looped || self.is_reordered(root))
+        };
+        match root.kind {
+            Kind::File => root.internal || root.written,
+            Kind::Output => root.permuted,
+            Kind::Payload => root.permuted || root.internal || chance(),
+            Kind::Missing | Kind::Extra => root.internal || root.times < AGAIN_MIN && chance(),
+            Kind::Process => chance(),
+            Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
+            Kind::Exit | Kind::Environment | Kind::Arguments | Kind::Program => false,
+            Kind::Threads | Kind::Randomness | Kind::Clock => false,
+        }
+    }
+
+    /// Whether messages arrived or threads ran in another order before it.
+    fn is_reordered(&self, root: &Difference) -> bool {
+        let mut suspects = self.suspects.iter();
+        suspects.any(|suspect| {
+            matches!(suspect.kind, Kind::Overtaken | Kind::Threads)
+                && same_memory(suspect, root)
+                && (self.before)(suspect, root)
+        })
+    }
+
+    /// Whether nothing was told to the process between one place and the other.
+    fn is_fresh(&self, suspect: &Difference, root: &Difference) -> bool {
+        let quiet = |run: usize| {
+            let places =
+                [suspect, root].map(|one| one.places[run].as_ref().map(|at| at.point.place));
+            let [Some(from), Some(to)] = places else {
+                return None;
+            };
+            let told = self.told[run].get(&to.chain).map_or(&[][..], Vec::as_slice);
+            let first = told.partition_point(|order| *order <= from.order);
+            Some(told.get(first).is_none_or(|order| *order >= to.order))
+        };
+        quiet(1).or_else(|| quiet(0)).unwrap_or(false)
+    }
+
+    fn explains(&self, suspect: &Difference, root: &Difference) -> bool {
+        if suspect.kind != Kind::Slow {
+            // What comes of the root in the second run does not explain it.
+            let ahead = (self.before)(suspect, root) && !(self.second)(root, suspect);
+            return !root.outside && same_memory(suspect, root) && ahead;
+        }
+        // Whoever waits for something slow may be elsewhere, and wait in vain.
+        let elsewhere = !same_memory(suspect, root);
+        (suspect.outside || elsewhere) && in_vain(root) && sooner(suspect, root, self.starts)
+    }
+
+    fn judge(&self, differences: &[Difference], judgement: &mut Judgement) {
+        let is_root = self.roots(differences);
+        let roots: Vec<&Difference> = {
+            let all = differences.iter().zip(&is_root);
+            all.filter(|(_, root)| **root).map(|(one, _)| one).collect()
+        };
+        let symptoms: Vec<&Difference> = {
+            let all = differences.iter().filter(|one| one.kind.is_symptom());
+            all.take(ROOTS_MAX).collect()
+        };
+        let leads = |difference: &Difference| {
+            symptoms.is_empty()
+                || difference.kind.is_symptom()
+                || symptoms.iter().any(|at| (self.before)(difference, at))
+        };
+        let overtaken = self
+            .suspects
+            .iter()
+            .filter(|one| one.kind == Kind::Overtaken);
+        let words = Words::new(&symptoms, overtaken.chain(roots.iter().copied()));
+        let plausible = |suspect: &Difference, root: &Difference| {
+            self.is_plausible(suspect, root, words.names_both(suspect))
+        };
+        let mut used = vec![false; self.suspects.len()];
+        let mut explained: Vec<(&Difference, &Difference)> = Vec::new();
+        for root in roots.iter().filter(|root| !root.kind.is_given()) {
+            for kind in [
+                Kind::Overtaken,
+                Kind::Slow,
+                Kind::Threads,
+                Kind::Randomness,
+                Kind::Clock,
+            ] {
+                // The last one before the difference is the likeliest; of what is slow, the slowest.
+                let near = self.suspects.iter().enumerate().rev();
+                let mut near = near.filter(|(_, one)| one.kind == kind && self.explains(one, root));
+                let mut nearest = near.next();
+                if kind == Kind::Overtaken {
+                    let mut all = nearest.into_iter().chain(near.by_ref());
+                    nearest = all.find(|(_, one)| plausible(one, root)).or(nearest);
+                }
+                if kind == Kind::Randomness {
+                    // What libraries read for themselves explains less than what the program asked for.
+                    let mut all = nearest.into_iter().chain(near);
+                    nearest = all.find(|(_, one)| one.outside).or(nearest);
+                }
+                if let Some((at, suspect)) = nearest {
+                    if !std::mem::replace(&mut used[at], true) {
+                        explained.push((suspect, root));
+                    }
+                }
+            }
+        }
+        let unused = |kind: Kind| {
+            let all = self.suspects.iter().zip(&used);
+            all.filter(|(one, used)| one.kind == kind && !**used)
+                .count() as u64
+        };
+        judgement.harmless = unused(Kind::Overtaken);
+        judgement.in_time = unused(Kind::Slow);
+        for (suspect, root) in &explained {
+            let mut score = self.score(suspect, root, &explained);
+            if suspect.kind == Kind::Overtaken {
+                score = match plausible(suspect, root) {
+                    true => score,
+                    false => UNRELATED,
+                };
+            }
+            if !leads(suspect) {
+                score *= HARMLESS;
+            }
+            judgement.causes.push(suspected(suspect, root, score));
+        }
+        for (difference, is_root) in differences.iter().zip(&is_root) {
+            let same = |known: &Cause| {
+                let kind = difference.kind;
+                let given =
+                    known.difference.kind.is_given() && kind.is_given() && kind != Kind::Slow;
+                given && known.difference.what == difference.what
+            };
+            if judgement.causes.iter().any(same) {
+                continue;
+            }
+            let loose = !*is_root && self.is_loose(difference, &roots);
+            let fails = !symptoms.is_empty();
+            let mut cause = seen(difference, *is_root, loose, leads(difference), fails);
+            if *is_root && words.shares(difference) && !difference.kind.is_symptom() {
+                cause.score += RELATED;
+            }
+            judgement.causes.push(cause);
+        }
+        judgement.causes.sort_by(|a, b| {
+            let by_time = time(&a.difference, self.starts).cmp(&time(&b.difference, self.starts));
+            b.score.total_cmp(&a.score).then(by_time)
+        });
+        let first = judgement.causes.iter().filter(|cause| {
+            let shown = match cause.difference.kind {
+                Kind::Threads | Kind::Randomness | Kind::Clock | Kind::Slow => false,
+                Kind::Program => false,
+                Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => true,
+                Kind::Jump | Kind::Checksum => true,
+                Kind::Happening | Kind::Process | Kind::Exit | Kind::File => true,
+                Kind::Environment | Kind::Arguments | Kind::Output => true,
+            };
+            cause.is_root && shown
+        });
+        judgement.first = first
+            .min_by_key(|cause| (time(&cause.difference, self.starts), cause.difference.kind))
+            .cloned();
+    }
+
+    /// Where a process runs other code, or was given something that a rule hides, that explains what it does
+    /// otherwise better than the order of messages that have nothing to do with each other.
+    fn is_plausible(&self, overtaken: &Difference, root: &Difference, related: bool) -> bool {
+        let told = !root.permuted && (related || !self.is_excused(root));
+        told || is_conflict(overtaken, root)
+    }
+
+    /// Whether a difference follows only from what order alone may have led to, so that it may have another
+    /// cause.
+    fn is_loose(&self, difference: &Difference, roots: &[&Difference]) -> bool {
+        let mut led = roots.iter().filter(|root| self.follows(root, difference));
+        let ordered = led.all(|root| (root.timely || root.reordered) && root.kind != Kind::File);
+        // What is answered comes of what was asked; what is asked is a decision.
+        self.is_excused(difference) && !difference.is_answer() && ordered
+    }
+
+    fn is_excused(&self, difference: &Difference) -> bool {
+        process_of(difference).is_some_and(|a| self.excused.contains(&a))
+    }
+
+    /// How likely something that is never the same explains a root. It is ahead of the root if nothing else is
+    /// left: its process was told and given the same, and nothing more was told to it in between.
+    fn score(
+        &self,
+        suspect: &Difference,
+        root: &Difference,
+        explained: &[(&Difference, &Difference)],
+    ) -> f64 {
+        let sure = !root.outside && !self.is_excused(root);
+        let fresh = || self.is_fresh(suspect, root);
+        let threads = || {
+            let mut all = explained.iter();
+            all.any(|(one, of)| one.kind == Kind::Threads && std::ptr::eq(*of, root))
+        };
+        let ahead = match suspect.kind {
+            Kind::Threads if sure && fresh() => Some(AHEAD / 2.0),
+            Kind::Randomness if sure && suspect.outside && (fresh() || !threads()) => Some(AHEAD),
+            Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
+            Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
+            Kind::Process | Kind::Exit | Kind::File | Kind::Environment => None,
+            Kind::Jump | Kind::Checksum | Kind::Program => None,
+            Kind::Arguments | Kind::Output => None,
+        };
+        match ahead {
+            Some(ahead) => root.kind.weight().max(suspect.kind.weight()) + ahead,
+            None => suspect.kind.weight(),
+        }
+    }
+}
+
+/// Whether what differs has a name in it that one of the two messages said that changed places.
+fn is_conflict(overtaken: &Difference, root: &Difference) -> bool {
+    let Some(shown) = &overtaken.sides[0] else {
+        return false;
+    };
+    let said: BTreeSet<String> = words_in(&shown.text).collect();
+    !root.permuted
+        && root.fields.iter().any(|field| {
+            let words = |value: &Option<String>| -> BTreeSet<String> {
+                value.iter().flat_map(|value| words_in(value)).collect()
+            };
+            let (a, b) = (words(&field.a), words(&field.b));
+            let mut differ = a.symmetric_difference(&b);
+            differ.any(|word| is_name(word) && said.contains(word))
+        })
+}
+
+/// What differs in itself, as a cause.
+fn seen(difference: &Difference, is_root: bool, loose: bool, leads: bool, fails: bool) -> Cause {
+    let mut score = difference.weight();
+    let mut reason = match is_root {
+        true => "everything before it is the same in both runs".to_owned(),
+        false => "it follows from a difference before it".to_owned(),
+    };
+    if !difference.note.is_empty() {
+        reason = format!("{}, and {reason}", difference.note);
+    }
+    if !is_root {
+        score *= if loose { LOOSE } else { FOLLOWS };
+    }
+    if difference.internal {
+        score *= PERMUTED;
+        reason += ", and the run wrote it itself";
+    }
+    if difference.kind == Kind::Payload && difference.is_answer() && difference.reordered {
+        score *= ANSWER;
+        reason += ", and it is an answer of one who was told things in another order";
+    }
+    if difference.permuted {
+        score *= PERMUTED;
+        reason += ", and both runs have the same values there, in another order";
+    }
+    if !leads {
+        score *= HARMLESS;
+        reason += ", and nothing that failed follows from it";
+    } else if is_root && !difference.kind.is_symptom() && fails {
+        reason += ", and it leads to how the run ends or what it prints";
+    }
+    Cause {
+        difference: difference.clone(),
+        score,
+        reason,
+        is_root,
+    }
+}
+
+/// What is never the same, as a cause of a root.
+fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
     let reason = match suspect.kind {
         Kind::Overtaken => {
             "the same messages, in another order, and then the receiver goes on differently"
         }
-        Kind::Threads => "the process differs after it, and its threads share memory",
-        Kind::Randomness => "the process differs after it, though it was told the same",
+        Kind::Slow => "what differs first came behind it, or while it lasted",
+        Kind::Threads => {
+            "the process differs after it, its threads share memory, and it was told the same"
+        }
+        Kind::Randomness if suspect.outside => {
+            "the process differs after it, though it was told the same"
+        }
+        Kind::Randomness => "the process differs after it, and its libraries may go by that",
         Kind::Clock => "the process differs after it, and knows what time it was",
         Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => "",
         Kind::Process | Kind::Exit | Kind::File | Kind::Environment => "",
+        Kind::Jump | Kind::Checksum | Kind::Program => "",
         Kind::Arguments | Kind::Output => "",
     };
-    let mut score = suspect.kind.weight();
-    if !leads {
-        score *= HARMLESS;
-    }
     let shown = root.sides.iter().flatten().next();
     let at = shown.map_or(String::new(), |shown| {
-        format!(" (at {})", shown.sight.event)
+        format!(" (at {})", shown.sight.event())
     });
     Cause {
         difference: suspect.clone(),
@@ -235,16 +525,139 @@ fn suspected(suspect: &Difference, root: &Difference, leads: bool) -> Cause {
     }
 }
 
-fn same_process(one: &Difference, other: &Difference) -> bool {
-    let process = |sight: &Option<Sight>| Some(sight.as_ref()?.point.event.stream.process);
+/// Words by which what failed is told from other things: a cause that speaks of the same is likelier.
+struct Words {
+    of_symptoms: BTreeSet<String>,
+}
+
+impl Words {
+    fn new<'a>(
+        symptoms: &[&Difference],
+        candidates: impl Iterator<Item = &'a Difference>,
+    ) -> Words {
+        let mut of_symptoms: BTreeSet<String> = BTreeSet::new();
+        for symptom in symptoms.iter().filter(|one| one.kind == Kind::Output) {
+            let texts = symptom.sides.iter().flatten();
+            of_symptoms.extend(texts.flat_map(|shown| words_in(&shown.text)));
+        }
+        let candidates: Vec<BTreeSet<String>> = candidates
+            .filter(|one| !one.kind.is_symptom())
+            .map(words_of)
+            .collect();
+        // What most of them have tells none from the others.
+        let rare = |word: &String| {
+            let having = candidates.iter().filter(|words| words.contains(word));
+            candidates.len() < 4 || having.count() * 2 <= candidates.len()
+        };
+        of_symptoms.retain(rare);
+        Words { of_symptoms }
+    }
+
+    /// Whether two messages that changed places both name something that what failed names, too.
+    fn names_both(&self, overtaken: &Difference) -> bool {
+        let mut common = overtaken.common.iter();
+        match self.of_symptoms.is_empty() {
+            true => overtaken.related,
+            false => common.any(|word| self.of_symptoms.contains(word)),
+        }
+    }
+
+    fn shares(&self, difference: &Difference) -> bool {
+        !words_of(difference).is_disjoint(&self.of_symptoms)
+    }
+}
+
+/// Whether an argument is what its process says: then the message tells more.
+fn is_handed_on(argument: &Difference, message: &Difference) -> bool {
+    argument.kind == Kind::Arguments
+        && message.kind == Kind::Payload
+        && process_in(argument) == process_in(message)
+        && !words_of(argument).is_disjoint(&words_of(message))
+}
+
+/// What a difference is about: the values that differ, or else what was said.
+fn words_of(difference: &Difference) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for field in &difference.fields {
+        let side = |value: &Option<String>| -> BTreeSet<String> {
+            value.iter().flat_map(|value| words_in(value)).collect()
+        };
+        let (a, b) = (side(&field.a), side(&field.b));
+        all.extend(a.symmetric_difference(&b).cloned());
+    }
+    if difference.fields.is_empty() {
+        let texts = difference.sides.iter().flatten();
+        all.extend(texts.flat_map(|shown| words_in(&shown.text)));
+    }
+    all
+}
+
+/// Whether a difference is what somebody does who waited in vain.
+fn in_vain(root: &Difference) -> bool {
+    match root.kind {
+        Kind::Missing | Kind::Extra | Kind::Happening | Kind::Process | Kind::Exit => true,
+        Kind::Payload | Kind::Output => {
+            let text = root.sides[1].as_ref().map_or("", |shown| &shown.text);
+            let text = text.to_ascii_lowercase();
+            let words = [
+                "time",
+                "deadline",
+                "unavailable",
+                "error",
+                "500",
+                "502",
+                "503",
+                "504",
+            ];
+            words.iter().any(|word| text.contains(word))
+        }
+        Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::File => false,
+        Kind::Environment | Kind::Arguments | Kind::Program => false,
+        Kind::Threads | Kind::Randomness | Kind::Clock => false,
+    }
+}
+
+/// The process of the first run that a difference is in.
+fn process_of(difference: &Difference) -> Option<u32> {
+    let sight = difference.places[0].as_ref()?;
+    Some(sight.point.event.stream.process)
+}
+
+/// A run and its process that has a difference.
+fn process_in(difference: &Difference) -> (usize, u32) {
+    let process = |run: usize| {
+        let shown = difference.sides[run].as_ref()?;
+        Some((run, shown.sight.point.event.stream.process))
+    };
+    process(0).or_else(|| process(1)).unwrap_or_default()
+}
+
+/// Whether one began before the other, in a run that has both.
+fn sooner(one: &Difference, other: &Difference, starts: [u64; 2]) -> bool {
+    let time = |difference: &Difference, run: usize| {
+        let sight = difference.places[run].as_ref()?;
+        Some(sight.point.time_ns.saturating_sub(starts[run]))
+    };
     (0..2).any(|run| {
-        let one = process(&one.places[run]);
-        one.is_some() && one == process(&other.places[run])
+        matches!((time(one, run), time(other, run)), (Some(one), Some(other)) if one <= other)
+    })
+}
+
+/// Whether both are of one process, or of processes that share memory.
+fn same_memory(one: &Difference, other: &Difference) -> bool {
+    let of = |difference: &Difference, run: usize| {
+        let point = difference.places[run].as_ref()?.point;
+        Some((point.event.stream.process, point.place.chain))
+    };
+    (0..2).any(|run| match (of(one, run), of(other, run)) {
+        (Some(one), Some(other)) => one.0 == other.0 || one.1 == other.1 && one.1 != 0,
+        (_, _) => false,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::run::Sight;
     use super::*;
     use crate::commands::diff::compare::shown;
     use reenact_causal::{EventId, Point};
@@ -253,15 +666,12 @@ mod tests {
     /// A difference of a process at a time.
     fn at(kind: Kind, process: u32, time_ns: u64, what: &str) -> Difference {
         let stream = StreamId { process, task: 1 };
-        let sight = Sight {
-            point: Point {
-                event: EventId::new(stream, time_ns),
-                time_ns,
-                ..Point::default()
-            },
-            event: format!("p{process}:{time_ns}"),
-            who: format!("program[{process}]"),
+        let point = Point {
+            event: EventId::new(stream, time_ns),
+            time_ns,
+            ..Point::default()
         };
+        let sight = Sight::new(point, stream, format!("program[{process}]"));
         let side = shown(&sight, what);
         Difference::new(kind, what.to_owned()).at(side.clone(), side)
     }
@@ -278,6 +688,7 @@ mod tests {
         let found = Found {
             differences,
             suspects,
+            excused: BTreeSet::from([9]),
             ..Found::default()
         };
         rank(found, [0, 0], &before, &before)
@@ -311,8 +722,7 @@ mod tests {
                 at(Kind::Payload, 1, 10, "conflict"),
                 at(Kind::Payload, 2, 20, "lock"),
             ],
-            suspects: Vec::new(),
-            matched: Vec::new(),
+            ..Found::default()
         };
         let either = |_: &Difference, _: &Difference| true;
         let second = |one: &Difference, _: &Difference| one.what == "lock";
@@ -327,34 +737,109 @@ mod tests {
     #[test]
     fn an_overtaking_counts_only_where_the_receiver_goes_on_differently() {
         let overtaken = || vec![at(Kind::Overtaken, 2, 5, "overtaken")];
+        let seen = |reply: Difference, links: &[(&str, &str)]| {
+            let links = [links, &[("reply", "exit")]].concat();
+            ranked(
+                vec![reply, at(Kind::Exit, 3, 30, "exit")],
+                overtaken(),
+                &links,
+            )
+        };
         let reply = || at(Kind::Payload, 2, 20, "reply");
-        let judgement = ranked(vec![reply()], overtaken(), &[("overtaken", "reply")]);
-        assert_eq!(order(&judgement), ["overtaken", "reply"]);
+        let judgement = seen(reply(), &[("overtaken", "reply")]);
+        assert_eq!(order(&judgement), ["overtaken", "reply", "exit"]);
         assert_eq!(judgement.first.unwrap().difference.what, "overtaken");
         // Another process's difference cannot come from it, as all that it was told was the same.
         let elsewhere = at(Kind::Payload, 3, 20, "reply");
-        let judgement = ranked(vec![elsewhere], overtaken(), &[("overtaken", "reply")]);
-        assert_eq!(order(&judgement), ["reply"]);
+        let judgement = seen(elsewhere, &[("overtaken", "reply")]);
+        assert_eq!(order(&judgement), ["reply", "exit"]);
         assert_eq!(judgement.harmless, 1);
         // Nor can what came before.
-        let judgement = ranked(vec![reply()], overtaken(), &[]);
-        assert_eq!(order(&judgement), ["reply"]);
+        assert_eq!(order(&seen(reply(), &[])), ["reply", "exit"]);
         assert_eq!(ranked(Vec::new(), overtaken(), &[]).harmless, 1);
         // Nor can what came of the difference, in the run that is asked about.
         let both_ways = [("overtaken", "reply"), ("reply", "overtaken")];
-        let judgement = ranked(vec![reply()], overtaken(), &both_ways);
-        assert_eq!(order(&judgement), ["reply"]);
+        assert_eq!(order(&seen(reply(), &both_ways)), ["reply", "exit"]);
     }
 
     #[test]
-    fn chance_is_named_behind_what_is_seen() {
-        let suspects = vec![
-            at(Kind::Clock, 2, 1, "clock"),
-            at(Kind::Randomness, 2, 2, "random"),
-        ];
+    fn what_only_came_of_order_is_of_no_consequence_unless_somebody_sees_it() {
+        let overtaken = || vec![at(Kind::Overtaken, 2, 5, "overtaken")];
+        let links = [("overtaken", "reply"), ("reply", "next")];
+        let both = || {
+            let next = at(Kind::Payload, 3, 30, "next");
+            vec![at(Kind::Payload, 2, 20, "reply"), next]
+        };
+        let judgement = ranked(both(), overtaken(), &links);
+        assert_eq!((judgement.causes.len(), judgement.without.len()), (0, 2));
+        // Whoever runs other code has a better reason.
+        let mut other = both();
+        other[0].sides.iter_mut().flatten().for_each(|shown| {
+            shown.sight.point.event.stream.process = 9;
+        });
+        other[0].places = [0, 1].map(|run| {
+            other[0].sides[run]
+                .as_ref()
+                .map(|shown| shown.sight.clone())
+        });
+        let judgement = ranked(other, Vec::new(), &links);
+        assert_eq!(judgement.without.len(), 0);
+        // And so has one to whom nothing came in another order.
+        assert_eq!(ranked(both(), Vec::new(), &links).without.len(), 0);
+        let mut seen = both();
+        seen.push(at(Kind::Output, 3, 40, "output"));
+        assert_eq!(ranked(seen, overtaken(), &links).without.len(), 0);
+    }
+
+    #[test]
+    fn chance_is_named_behind_what_is_seen_unless_nothing_else_is_left() {
         let links = [("clock", "reply"), ("random", "reply")];
-        let judgement = ranked(vec![at(Kind::Payload, 2, 20, "reply")], suspects, &links);
-        assert_eq!(order(&judgement), ["reply", "random", "clock"]);
+        let of = |process: u32, asked: bool| {
+            let mut random = at(Kind::Randomness, process, 2, "random");
+            random.outside = asked;
+            let suspects = vec![at(Kind::Clock, process, 1, "clock"), random];
+            let reply = at(Kind::Payload, process, 20, "reply");
+            let judgement = ranked(vec![reply], suspects, &links);
+            order(&judgement).join(" ")
+        };
+        // The program asked for random bytes, and was told and given the same.
+        assert_eq!(of(2, true), "random reply clock");
+        // Its libraries did.
+        assert_eq!(of(2, false), "reply random clock");
+        // It was given something else, which a rule hides.
+        assert_eq!(of(9, true), "reply random clock");
+    }
+
+    #[test]
+    fn another_build_does_not_explain_what_it_does_otherwise() {
+        let judgement = ranked(
+            vec![
+                at(Kind::Program, 2, 5, "program"),
+                at(Kind::Payload, 2, 20, "reply"),
+            ],
+            Vec::new(),
+            &[("program", "reply")],
+        );
+        assert_eq!(order(&judgement), ["reply", "program"]);
+    }
+
+    #[test]
+    fn what_is_slow_explains_what_others_did_without_it() {
+        let mut slow = at(Kind::Slow, 3, 10, "fsync");
+        slow.outside = true;
+        let judgement = ranked(
+            vec![at(Kind::Extra, 2, 20, "again")],
+            vec![slow.clone()],
+            &[],
+        );
+        assert_eq!(order(&judgement), ["fsync", "again"]);
+        let early = vec![at(Kind::Extra, 2, 20, "again")];
+        slow.places
+            .iter_mut()
+            .flatten()
+            .for_each(|sight| sight.point.time_ns += 1 << 40);
+        let judgement = ranked(early, vec![slow], &[]);
+        assert_eq!((order(&judgement), judgement.in_time), (vec!["again"], 1));
     }
 
     #[test]
@@ -375,14 +860,18 @@ mod tests {
     fn kinds_rank_as_documented() {
         let kinds = [
             Kind::Overtaken,
+            Kind::Jump,
+            Kind::Slow,
             Kind::Missing,
+            Kind::Process,
             Kind::Payload,
             Kind::Happening,
-            Kind::Process,
+            Kind::Checksum,
             Kind::Exit,
             Kind::File,
             Kind::Environment,
             Kind::Arguments,
+            Kind::Program,
             Kind::Threads,
             Kind::Output,
             Kind::Randomness,

@@ -7,10 +7,12 @@ mod judge;
 mod noise;
 mod output;
 mod pairs;
+mod polls;
 mod roots;
 mod run;
 mod sequence;
 mod talks;
+mod times;
 mod tree;
 
 use std::io::{self, Write};
@@ -25,7 +27,7 @@ use judge::Judgement;
 use noise::{Noise, RulesError};
 use output::Outcome;
 use pairs::Pairs;
-use run::Run;
+use run::{Named, Run};
 
 use crate::commands::report;
 
@@ -149,7 +151,7 @@ pub struct Compared {
     noise: Noise,
     judgement: Judgement,
     count: usize,
-    matched: Vec<[String; 2]>,
+    matched: Vec<[Named; 2]>,
 }
 
 impl Compared {
@@ -168,14 +170,21 @@ impl Compared {
     }
 
     /// Events of both runs that sent the same message, by their names.
-    pub fn matched(&self) -> &[[String; 2]] {
-        &self.matched
+    pub fn matched(&self) -> Vec<[String; 2]> {
+        let names = self.matched.iter().map(|both| both.map(Named::event));
+        names.collect()
     }
 }
 
 /// Compares two runs, with files of rules for what is noise.
 pub fn compare_files(files: [&Path; 2], ignore: &[PathBuf]) -> Result<Compared, DiffError> {
-    let (a, b) = (Run::open(files[0])?, Run::open(files[1])?);
+    // Reading takes most of the time.
+    let (a, b) = std::thread::scope(|scope| {
+        let b = scope.spawn(|| Run::open(files[1]));
+        (Run::open(files[0]), b.join())
+    });
+    let b = b.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let (mut a, mut b) = (a?, b?);
     for (run, path) in [(&a, files[0]), (&b, files[1])] {
         if run.is_cut {
             eprintln!(
@@ -187,19 +196,37 @@ pub fn compare_files(files: [&Path; 2], ignore: &[PathBuf]) -> Result<Compared, 
     let ports = a.ports.union(&b.ports).copied().collect();
     let pids = a.pids.union(&b.pids).copied().collect();
     let mut noise = Noise::new(ports, pids);
+    noise.add_folders([a.folder(), b.folder()]);
     for file in ignore {
         noise.add_file(file)?;
     }
-    let runs = [&a, &b];
-    let pairs = pairs::align(runs, &mut noise);
-    let mut found = Found::default();
+    let beats = a.heartbeats.abs_diff(b.heartbeats);
+    noise.suppress_builtin(noise::Builtin::Heartbeat, beats);
+    noise.suppress_builtin(noise::Builtin::Startup, a.early.abs_diff(b.early));
+    let [mut of_a, mut of_b] = [&a, &b].map(|run| talks::hashes(run, &mut noise));
+    polls::leave_out([&mut a, &mut b], [&mut of_a, &mut of_b], &mut noise);
+    let (runs, hashes) = ([&a, &b], [of_a, of_b]);
+    let said = [0, 1].map(|run| talks::said(runs[run], &hashes[run]));
+    let pairs = pairs::align(runs, [&said[0], &said[1]], &mut noise);
+    let mut found = Found {
+        loops: pairs.loops(),
+        ..Found::default()
+    };
     compare::processes(runs, &pairs, &mut noise, &mut found);
-    let arrivals = talks::compare(runs, &pairs, &mut noise, &mut found);
+    let arrivals = talks::compare(
+        runs,
+        &pairs,
+        [&hashes[0], &hashes[1]],
+        &mut noise,
+        &mut found,
+    );
     compare::overtaken(&arrivals, &mut found);
-    let count = found.differences.len();
     let matched = std::mem::take(&mut found.matched);
+    let all = found.differences.len();
     let judgement = judge::judge(runs, found);
-    talks::suppress_order(&mut noise, judgement.harmless);
+    let count = all - judgement.without.len();
+    talks::noise_of_order(&mut noise, judgement.harmless);
+    noise.suppress_builtin(noise::Builtin::Timing, judgement.in_time);
     Ok(Compared {
         starts: runs.map(|run| run.start_ns),
         pairs,

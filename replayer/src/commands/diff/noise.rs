@@ -50,15 +50,19 @@ pub enum Builtin {
     Port,
     Pid,
     TemporaryPath,
+    WorkingFolder,
     Address,
     Length,
     VolatileFile,
     Repetition,
     Order,
+    Timing,
+    Heartbeat,
+    Startup,
 }
 
 impl Builtin {
-    pub const ALL: [Builtin; 12] = [
+    pub const ALL: [Builtin; 16] = [
         Builtin::Uuid,
         Builtin::Token,
         Builtin::Time,
@@ -66,11 +70,15 @@ impl Builtin {
         Builtin::Port,
         Builtin::Pid,
         Builtin::TemporaryPath,
+        Builtin::WorkingFolder,
         Builtin::Address,
         Builtin::Length,
         Builtin::VolatileFile,
         Builtin::Repetition,
         Builtin::Order,
+        Builtin::Timing,
+        Builtin::Heartbeat,
+        Builtin::Startup,
     ];
 
     pub fn name(self) -> &'static str {
@@ -82,11 +90,15 @@ impl Builtin {
             Builtin::Port => "port",
             Builtin::Pid => "pid",
             Builtin::TemporaryPath => "temporary-path",
+            Builtin::WorkingFolder => "working-folder",
             Builtin::Address => "address",
             Builtin::Length => "length",
             Builtin::VolatileFile => "volatile-file",
             Builtin::Repetition => "repetition",
             Builtin::Order => "order",
+            Builtin::Timing => "timing",
+            Builtin::Heartbeat => "heartbeat",
+            Builtin::Startup => "start-up",
         }
     }
 }
@@ -133,7 +145,12 @@ pub type Hits = BTreeSet<usize>;
 /// All noise that is known.
 pub struct Noise {
     patterns: Vec<(Builtin, Regex)>,
+    /// Any of these patterns: most values have none.
+    any: Regex,
     number: Regex,
+    word: Regex,
+    /// Where the two runs were started, if not in the same folder; the longer one first.
+    folders: Vec<String>,
     rules: Vec<Rule>,
     ports: BTreeSet<u64>,
     pids: BTreeSet<u64>,
@@ -180,15 +197,35 @@ impl Noise {
                 pattern(r"\b\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|sec|secs|seconds|milliseconds)\b"),
             ),
         ]);
+        let all: Vec<String> = patterns
+            .iter()
+            .map(|(_, regex)| format!("(?:{})", regex.as_str()))
+            .collect();
         Noise {
+            any: pattern(&all.join("|")),
             patterns,
             // Hexadecimal words are told from words and numbers by their length.
             number: pattern(r"\b(?:[0-9a-fA-F]{12,}|\d{3,})\b"),
+            word: pattern(r"\b[0-9A-Za-z]{8,}\b"),
+            folders: Vec::new(),
             rules: Vec::new(),
             ports,
             pids,
             counts: vec![0; Builtin::ALL.len()],
             used: Vec::new(),
+        }
+    }
+
+    /// Runs that were started in different folders are told apart by that, and by nothing that it says.
+    pub fn add_folders(&mut self, folders: [&str; 2]) {
+        let [a, b] = folders;
+        let named = folders
+            .iter()
+            .all(|folder| folder.starts_with('/') && folder.len() > 1);
+        if a != b && named {
+            self.folders = folders.map(str::to_owned).to_vec();
+            self.folders
+                .sort_by_key(|folder| std::cmp::Reverse(folder.len()));
         }
     }
 
@@ -290,8 +327,19 @@ impl Noise {
                 masked = Cow::Owned(new);
             }
         }
+        for folder in &self.folders {
+            if let Some(new) = without_folder(&masked, folder) {
+                hits.insert(Builtin::WorkingFolder as usize);
+                masked = Cow::Owned(new);
+            }
+        }
+        // What is left of the caller's patience, counted down, with its unit behind.
+        if spot.field.ends_with("grpc-timeout") {
+            hits.insert(Builtin::Duration as usize);
+            return Cow::Borrowed("<duration>");
+        }
         if let Some(kind) = kind_of_field(spot.field) {
-            if is_plain(&masked) {
+            if is_plain(&masked) || kind == Builtin::Token && is_opaque(&masked) {
                 hits.insert(kind as usize);
                 return Cow::Owned(format!("<{}>", kind.name()));
             }
@@ -300,7 +348,11 @@ impl Noise {
         if !masked.bytes().any(|byte| byte.is_ascii_digit()) && !masked.contains("tmp/") {
             return masked;
         }
-        for (kind, regex) in &self.patterns {
+        let patterns = match self.any.is_match(&masked) {
+            true => self.patterns.as_slice(),
+            false => &[],
+        };
+        for (kind, regex) in patterns {
             if let Cow::Owned(new) = regex.replace_all(&masked, format!("<{}>", kind.name())) {
                 hits.insert(*kind as usize);
                 masked = Cow::Owned(new);
@@ -318,6 +370,17 @@ impl Noise {
             }
         });
         if let Cow::Owned(new) = numbers {
+            masked = Cow::Owned(new);
+        }
+        let words = self.word.replace_all(&masked, |found: &Captures<'_>| {
+            let text = &found[0];
+            if !is_drawn(text) {
+                return text.to_owned();
+            }
+            hits.insert(Builtin::Token as usize);
+            format!("<{}>", Builtin::Token.name())
+        });
+        if let Cow::Owned(new) = words {
             masked = Cow::Owned(new);
         }
         masked
@@ -385,7 +448,9 @@ fn kind_of_field(path: &str) -> Option<Builtin> {
             }
             "pid" | "ppid" | "tid" => return Some(Builtin::Pid),
             "port" => return Some(Builtin::Port),
-            "inode" | "ino" => return Some(Builtin::Token),
+            "inode" | "ino" | "nonce" | "token" | "salt" | "etag" | "session" | "csrf" => {
+                return Some(Builtin::Token)
+            }
             _ => {}
         }
     }
@@ -397,6 +462,60 @@ fn is_plain(value: &str) -> bool {
     let digits = value.bytes().any(|byte| byte.is_ascii_digit());
     let plain = |c: char| c.is_ascii_digit() || "+-.:,TZ /".contains(c);
     digits && value.len() <= 40 && value.chars().all(plain)
+}
+
+/// What somebody drew by chance, or counted up from something drawn.
+fn is_opaque(value: &str) -> bool {
+    let digits = value.bytes().any(|byte| byte.is_ascii_digit());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/=.:\"".contains(&byte);
+    digits && (6..=256).contains(&value.len()) && value.bytes().all(plain)
+}
+
+/// Whether a word of letters and digits was drawn by chance: in one that somebody thought of, the digits
+/// stand together, and do not change with letters again and again.
+fn is_drawn(word: &str) -> bool {
+    let digit = |pair: &&[u8]| pair[0].is_ascii_digit() != pair[1].is_ascii_digit();
+    let changes = word.as_bytes().windows(2).filter(digit).count();
+    changes >= 3 || changes == 2 && word.len() > 8
+}
+
+/// Whether two words that have nothing in common were drawn by chance from the same letters.
+pub fn are_drawn_alike(a: &str, b: &str) -> bool {
+    let plain =
+        |word: &str| word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let mixed = |word: &str| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        digits > 0 && digits < word.len()
+    };
+    let both = plain(a) && plain(b) && a.len().abs_diff(b.len()) <= 3;
+    let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    both && common < 3 && (mixed(a) || mixed(b)) && (is_drawn(a) || is_drawn(b))
+}
+
+/// A text with the folder and what is left of its name replaced, if it is named there.
+fn without_folder(text: &str, folder: &str) -> Option<String> {
+    if !text.contains(folder) {
+        return None;
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    let mut found = false;
+    while let Some(at) = rest.find(folder) {
+        let (before, behind) = (&rest[..at], &rest[at + folder.len()..]);
+        out.push_str(before);
+        // The folder itself or what is in it, and no other one whose name begins like that.
+        let goes_on = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+        match behind.chars().next().is_some_and(goes_on) {
+            true => out.push_str(folder),
+            false => {
+                out.push_str("<working-folder>");
+                found = true;
+            }
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    found.then_some(out)
 }
 
 /// A glob as a regular expression: `*` is any text, `?` any character.

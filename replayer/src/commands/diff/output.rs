@@ -30,7 +30,8 @@ impl Outcome<'_> {
     }
 
     fn suppressed(&self) -> u64 {
-        self.noise.counted().iter().map(|(_, count)| count).sum()
+        let noise: u64 = self.noise.counted().iter().map(|(_, count)| count).sum();
+        noise + self.judgement.without.len() as u64
     }
 
     pub fn text(&self, limit: usize) -> String {
@@ -39,7 +40,7 @@ impl Outcome<'_> {
         if self.count > 0 {
             let many = if self.count == 1 { "" } else { "s" };
             let _ = write!(out, ": {} difference{many}", self.count);
-            if !counted.is_empty() {
+            if self.suppressed() > 0 {
                 let _ = write!(out, "; {} more are noise", self.suppressed());
             }
         }
@@ -61,6 +62,16 @@ impl Outcome<'_> {
         if causes.len() > limit {
             let _ = writeln!(out, "  and {} more: --limit", causes.len() - limit);
         }
+        let without = &self.judgement.without;
+        if !without.is_empty() {
+            out.push_str("\ndifferences without consequence\n");
+        }
+        for difference in without.iter().take(limit) {
+            let _ = writeln!(out, "  {:<12} {}", difference.kind.name(), difference.what);
+        }
+        if without.len() > limit {
+            let _ = writeln!(out, "  and {} more: --limit", without.len() - limit);
+        }
         if !counted.is_empty() {
             let list = counted
                 .iter()
@@ -79,7 +90,7 @@ impl Outcome<'_> {
             };
             let time = seconds(shown.sight.point.time_ns.saturating_sub(self.starts[run]));
             let Shown { sight, text } = shown;
-            let (event, who) = (&sight.event, &sight.who);
+            let (event, who) = (sight.event(), &sight.who);
             let _ = writeln!(out, "    {name} {time:>12} {event:<10} {who}  {text}");
         }
         for field in difference.fields.iter().take(FIELDS_MAX) {
@@ -105,8 +116,8 @@ impl Outcome<'_> {
                 let shown = difference.sides[run].as_ref()?;
                 let since = shown.sight.point.time_ns.saturating_sub(self.starts[run]);
                 Some(json!({
-                    "event": shown.sight.event,
-                    "who": shown.sight.who,
+                    "event": shown.sight.event(),
+                    "who": &*shown.sight.who,
                     "process": shown.sight.point.event.stream.process,
                     "time_ns": since,
                     "text": shown.text,
@@ -140,7 +151,14 @@ impl Outcome<'_> {
             .take(limit)
             .map(cause)
             .collect();
+        let without = &self.judgement.without;
+        let without: Vec<Value> = without
+            .iter()
+            .take(limit)
+            .map(|one| json!({ "kind": one.kind.name(), "what": one.what }))
+            .collect();
         json!({
+            "without_consequence": without,
             "verdict": self.verdict(),
             "differences": self.count,
             "first": self.judgement.first.as_ref().map(cause),
@@ -156,7 +174,7 @@ impl Outcome<'_> {
 fn events(difference: &Difference) -> String {
     let of = |run: usize| {
         let sight = &difference.sides[run].as_ref()?.sight;
-        Some(format!("{} {}", ["A", "B"][run], sight.event))
+        Some(format!("{} {}", ["A", "B"][run], sight.event()))
     };
     let events: Vec<String> = [0, 1].into_iter().filter_map(of).collect();
     match events.is_empty() {

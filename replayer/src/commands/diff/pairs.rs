@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reenact_causal::Ended;
+
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::run::Run;
 use super::sequence::{self, Step};
@@ -16,6 +18,8 @@ pub struct Pairs {
     to_a: BTreeMap<u32, u32>,
     /// Repeated processes.
     repeated: [BTreeSet<u32>; 2],
+    /// Of each process: its program, its arguments, and whose child it is.
+    kinds: [BTreeMap<u32, String>; 2],
 }
 
 impl Pairs {
@@ -42,6 +46,30 @@ impl Pairs {
         self.repeated[run].contains(&process)
     }
 
+    /// What a process is, as several may be the same.
+    pub fn kind(&self, run: usize, process: u32) -> &str {
+        self.kinds[run].get(&process).map_or("", String::as_str)
+    }
+
+    /// Processes of a kind of which there are several in one of the runs.
+    pub fn loops(&self) -> BTreeSet<(usize, u32)> {
+        let mut counts: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+        for run in [0, 1] {
+            for kind in self.kinds[run].values() {
+                counts.entry(kind).or_default()[run] += 1;
+            }
+        }
+        let all = [0, 1].into_iter().flat_map(|run| {
+            let kinds = self.kinds[run].iter();
+            kinds.map(move |(process, kind)| (run, *process, kind))
+        });
+        let several = all.filter(|(.., kind)| {
+            let of_kind = counts.get(kind.as_str());
+            of_kind.is_some_and(|counts| counts.iter().any(|count| *count > 1))
+        });
+        several.map(|(run, process, _)| (run, process)).collect()
+    }
+
     fn add(&mut self, a: u32, b: u32) {
         self.both.push((a, b));
         self.to_b.insert(a, b);
@@ -49,13 +77,18 @@ impl Pairs {
     }
 }
 
-/// Aligns from the root down: children of a pair by program and arguments, then by program alone,
-/// each in the order in which they were started.
-pub fn align(runs: [&Run; 2], noise: &mut Noise) -> Pairs {
+/// Aligns from the root down: children of a pair by program, arguments and all that was said over their
+/// connections, then without that, then by program alone, each in the order in which they were started.
+/// `said`: a number for what each process took part in saying.
+pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise) -> Pairs {
     let mut pairs = Pairs::default();
     let children: [BTreeMap<Option<u32>, Vec<u32>>; 2] = [0, 1].map(|run| {
         let mut children: BTreeMap<Option<u32>, Vec<u32>> = BTreeMap::new();
         for (number, process) in &runs[run].processes {
+            if runs[run].waiting.contains(number) {
+                pairs.repeated[run].insert(*number);
+                continue;
+            }
             // A parent that is not there, or is the process itself, is none.
             let known = |parent: &u32| parent < number && runs[run].processes.contains_key(parent);
             let parent = process.parent.filter(known);
@@ -70,6 +103,11 @@ pub fn align(runs: [&Run; 2], noise: &mut Noise) -> Pairs {
         });
         sent.flat_map(|talk| talk.ends).flatten().collect()
     });
+    let talking: [BTreeSet<u32>; 2] = runs.map(|run| {
+        let all = run.talks.iter();
+        let sent = all.filter(|talk| talk.lanes.iter().any(|lane| !lane.is_empty()));
+        sent.flat_map(|talk| talk.ends).flatten().collect()
+    });
     let mut work = vec![(None, None)];
     while let Some((of_a, of_b)) = work.pop() {
         let none = Vec::new();
@@ -77,14 +115,25 @@ pub fn align(runs: [&Run; 2], noise: &mut Noise) -> Pairs {
             children[0].get(&of_a).unwrap_or(&none),
             children[1].get(&of_b).unwrap_or(&none),
         ];
-        let keys = [0, 1].map(|run| keys(runs[run], lists[run], noise));
+        let keys = [0, 1].map(|run| keys(runs[run], lists[run], said[run], &talking[run], noise));
+        for run in [0, 1] {
+            let parent = [of_a, of_b][run];
+            let parent = parent.map_or(String::new(), |parent| pairs.common(run, parent));
+            for (number, key) in lists[run].iter().zip(&keys[run]) {
+                let kind = format!("{parent} {} {}", key.name, key.argv.join(" "));
+                pairs.kinds[run].insert(*number, kind);
+            }
+        }
         let mut left = lists.map(|list| (0..list.len()).collect::<BTreeSet<usize>>());
         let mut found: Vec<(usize, usize)> = Vec::new();
         // How they ended tells the last of several tries, which succeeded, from those before.
-        for round in [Round::Kind, Round::Program] {
+        for round in [Round::Said, Round::Kind, Round::Program] {
             let groups = [0, 1].map(|run| {
                 let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
                 for at in &left[run] {
+                    if !round.takes(&keys[run][*at]) {
+                        continue;
+                    }
                     let key = round.key(&keys[run][*at]);
                     groups.entry(key).or_default().push(*at);
                 }
@@ -127,7 +176,11 @@ pub fn align(runs: [&Run; 2], noise: &mut Noise) -> Pairs {
                     next += 1;
                 }
                 let quiet = tree.iter().all(|one| !talkative[run].contains(one));
-                if twin && quiet {
+                // Whoever told nobody anything, wrote nothing and went well only waited.
+                let idle = tree
+                    .iter()
+                    .all(|one| is_idle(runs[run], *one, &talking[run]));
+                if twin && quiet || idle {
                     noise.suppress_builtin(Builtin::Repetition, 1);
                     pairs.repeated[run].extend(tree);
                 } else {
@@ -141,29 +194,59 @@ pub fn align(runs: [&Run; 2], noise: &mut Noise) -> Pairs {
     pairs
 }
 
+fn is_idle(run: &Run, process: u32, talking: &BTreeSet<u32>) -> bool {
+    let known = run.processes.get(&process);
+    !talking.contains(&process)
+        && known.is_some_and(|known| {
+            let went_well = matches!(known.end, Some((Ended::Status(0), _)));
+            went_well && known.notes.is_empty() && known.inputs.written.is_empty()
+        })
+}
+
 /// What a process is recognised by.
 struct Key {
     name: String,
     argv: Vec<String>,
     end: u64,
+    said: Option<u64>,
+    /// It did nothing that anybody sees.
+    idle: bool,
 }
 
 #[derive(Clone, Copy)]
 enum Round {
+    Said,
     Kind,
     Program,
 }
 
 impl Round {
-    fn key(self, key: &Key) -> (String, Vec<String>) {
+    /// Whoever said nothing is not told from others by that.
+    fn takes(self, key: &Key) -> bool {
         match self {
-            Round::Kind => (key.name.clone(), key.argv.clone()),
-            Round::Program => (key.name.clone(), Vec::new()),
+            Round::Said => key.said.is_some(),
+            Round::Kind => true,
+            // Two that only waited are not one that waited otherwise.
+            Round::Program => !key.idle,
+        }
+    }
+
+    fn key(self, key: &Key) -> (String, Vec<String>, u64) {
+        match self {
+            Round::Said => (key.name.clone(), key.argv.clone(), key.said.unwrap_or(0)),
+            Round::Kind => (key.name.clone(), key.argv.clone(), 0),
+            Round::Program => (key.name.clone(), Vec::new(), 0),
         }
     }
 }
 
-fn keys(run: &Run, list: &[u32], noise: &mut Noise) -> Vec<Key> {
+fn keys(
+    run: &Run,
+    list: &[u32],
+    said: &BTreeMap<u32, u64>,
+    talking: &BTreeSet<u32>,
+    noise: &mut Noise,
+) -> Vec<Key> {
     let keys = list.iter().filter_map(|number| {
         let process = run.processes.get(number)?;
         let spot = Spot {
@@ -174,14 +257,16 @@ fn keys(run: &Run, list: &[u32], noise: &mut Noise) -> Vec<Key> {
         let argv = process.argv.iter();
         let masked = argv.map(|word| noise.mask(spot, word, &mut Hits::new()).into_owned());
         let end = match &process.end {
-            Some((reenact_causal::Ended::Status(status), _)) => u64::from(*status),
-            Some((reenact_causal::Ended::Signal(signal), _)) => 1000 + u64::from(*signal),
-            Some((reenact_causal::Ended::Unknown, _)) | None => u64::MAX,
+            Some((Ended::Status(status), _)) => u64::from(*status),
+            Some((Ended::Signal(signal), _)) => 1000 + u64::from(*signal),
+            Some((Ended::Unknown, _)) | None => u64::MAX,
         };
         Some(Key {
             name: process.name.clone(),
             argv: masked.collect(),
             end,
+            said: said.get(number).copied(),
+            idle: is_idle(run, *number, talking),
         })
     });
     keys.collect()

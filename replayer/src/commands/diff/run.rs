@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use reenact_causal::{Bytes, Channel, Ended, Fact, Model, Moment, Place, Point};
+use reenact_causal::{Bytes, Channel, Ended, EventId, Fact, Model, Moment, Place, Point};
 use reenact_causal::{ConnectionId, Peer, Side, Story};
-use reenact_trace::{Reader, TraceError};
+use reenact_trace::{Mark, Reader, StreamId, TraceError};
 use reenact_wire::{escape, Blob, Node, Settings, RAW};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::inputs::{self, Inputs};
+use super::times;
 use crate::commands::show::line::{event_name, Line, What};
 use crate::commands::show::narrator::Narrator;
 use crate::commands::show::words;
@@ -20,16 +22,58 @@ const BYTES_MAX: usize = 4 << 20;
 const ALL_BYTES_MAX: usize = 512 << 20;
 /// Characters that are shown of what a message carries.
 const CONTENT_MAX: usize = 60;
+/// Marks of one process that are compared.
+const MARKS_MAX: usize = 1 << 18;
 /// Bytes of a line.
 const LINE_MAX: usize = 8192;
+
+const SIGCHLD: u32 = 17;
+const SIGURG: u32 = 23;
+const SIGWINCH: u32 = 28;
 
 /// A place in a run that people can look at.
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
     pub point: Point,
+    /// The first task of its process, which its short name leaves out.
+    main: StreamId,
+    pub who: Arc<str>,
+}
+
+impl Sight {
+    pub fn new(point: Point, main: StreamId, who: impl Into<Arc<str>>) -> Sight {
+        Sight {
+            point,
+            main,
+            who: who.into(),
+        }
+    }
+
+    /// The event, as `replay show` takes it.
+    pub fn event(&self) -> String {
+        self.named().event()
+    }
+
+    pub fn named(&self) -> Named {
+        Named {
+            event: self.point.event,
+            main: self.main,
+        }
+    }
+}
+
+/// An event, with what its name is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    event: EventId,
+    main: StreamId,
+}
+
+impl Named {
     /// As `replay show` takes it.
-    pub event: String,
-    pub who: String,
+    pub fn event(self) -> String {
+        event_name(self.event, self.main)
+    }
 }
 
 /// Something that was said.
@@ -41,6 +85,15 @@ pub struct Item {
     pub protocol: &'static str,
     pub text: String,
     pub body: Node,
+}
+
+impl Item {
+    /// Whether who sent it is also who received it, if somebody did.
+    fn is_to_itself(&self) -> bool {
+        let sender = self.sight.point.event.stream.process;
+        let received = self.received.as_ref();
+        received.is_some_and(|sight| sight.point.event.stream.process == sender)
+    }
 }
 
 /// A connection, a pipe, or one of the run's outputs.
@@ -55,6 +108,9 @@ pub struct Talk {
     pub lanes: [Vec<Item>; 2],
 }
 
+/// A checksum that a program told, and where.
+pub type Checksum = (Mark, Sight);
+
 #[derive(Clone, Debug, Default)]
 pub struct Process {
     pub number: u32,
@@ -63,19 +119,29 @@ pub struct Process {
     pub argv: Vec<String>,
     pub start: Sight,
     pub end: Option<(Ended, Sight)>,
-    /// What else happened: connections refused, signals, faults.
+    /// What else happened: connections refused, signals, faults, what the program says about itself.
     pub notes: Vec<(String, Sight)>,
+    /// Checksums that the program tells of its state.
+    pub checksums: Vec<Checksum>,
     pub inputs: Inputs,
 }
 
 /// A run, read.
 pub struct Run {
     pub start_ns: u64,
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC, as it started.
+    pub wall_ns: i128,
     pub processes: BTreeMap<u32, Process>,
     pub talks: Vec<Talk>,
     pub model: Model,
     pub ports: BTreeSet<u64>,
     pub pids: BTreeSet<u64>,
+    /// Messages that only say that their sender is still there, which are not compared.
+    pub heartbeats: u64,
+    /// Tries to connect to somebody who was not there yet, which are not compared either.
+    pub early: u64,
+    /// Processes that only waited for something, or served those.
+    pub waiting: BTreeSet<u32>,
     pub is_cut: bool,
 }
 
@@ -85,12 +151,19 @@ impl Run {
         let mut story = Story::new(&reader);
         let mut gatherer = Gatherer {
             narrator: Narrator::new(Settings::default(), None),
-            lines: Vec::new(),
+            items: FxHashMap::default(),
+            decoded: FxHashSet::default(),
+            names: FxHashMap::default(),
             fresh: Vec::new(),
             streams: BTreeMap::new(),
             kept: 0,
             processes: BTreeMap::new(),
             pids: BTreeSet::new(),
+            opened: FxHashMap::default(),
+            connected: FxHashMap::default(),
+            refused: Vec::new(),
+            wall_ns: i128::from(reader.meta().wall_start_ns)
+                - i128::from(reader.meta().mono_start_ns),
         };
         let model = Model::read(&mut reader, &mut story, &mut |story, moment| {
             gatherer.take(story, moment);
@@ -107,6 +180,35 @@ impl Run {
             Some(known) => format!("{}[{process}]", known.name),
             None => format!("process[{process}]"),
         }
+    }
+
+    /// The working folder of the command that was recorded, as its environment names it.
+    pub fn folder(&self) -> &str {
+        let root = self.processes.values().next();
+        let mut entries = root.into_iter().flat_map(|root| &root.inputs.env);
+        let folder = entries.find(|(name, _)| name == "PWD");
+        folder.map_or("", |(_, folder)| folder)
+    }
+
+    /// Processes of the run that wrote a file of that name.
+    pub fn writers<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Process> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let all = self.processes.values();
+        all.filter(move |process| process.inputs.written.contains_key(name))
+    }
+
+    /// How often a file of that name was opened for writing.
+    pub fn times_written(&self, path: &str) -> u64 {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let all = self.processes.values();
+        all.filter_map(|process| process.inputs.written.get(name))
+            .sum()
+    }
+
+    pub fn is_fifo(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let mut all = self.processes.values();
+        all.any(|process| process.inputs.fifos.contains(name))
     }
 
     pub fn happens_before(&self, a: Place, b: Place) -> bool {
@@ -137,47 +239,53 @@ struct Piece {
     sight: Sight,
 }
 
+/// A message with the bytes that it spans.
+type Spanning = (u64, u64, Item);
+
 struct Gatherer {
     narrator: Narrator,
-    lines: Vec<Line>,
+    /// Messages of each way, with the bytes that they span.
+    items: FxHashMap<(ConnectionId, Side), Vec<Spanning>>,
+    /// Connections of which messages are known, so that their bytes are not needed.
+    decoded: FxHashSet<ConnectionId>,
+    /// What processes are called, once each.
+    names: FxHashMap<String, Arc<str>>,
     fresh: Vec<Line>,
     streams: BTreeMap<Way, Pieces>,
     kept: usize,
     processes: BTreeMap<u32, Process>,
     pids: BTreeSet<u64>,
-}
-
-fn sight(story: &Story, moment: &Moment) -> Sight {
-    let process = moment.event.stream.process;
-    Sight {
-        point: Point {
-            event: moment.event,
-            place: moment.place,
-            time_ns: moment.time_ns,
-            since: moment.since,
-        },
-        event: event_name(moment.event, words::main_of(story, process)),
-        who: words::name(story, process),
-    }
+    /// When each address was first connected to.
+    opened: FxHashMap<String, u64>,
+    /// When each process last connected to somebody.
+    connected: FxHashMap<u32, u64>,
+    /// Connections refused: by process, which of its notes, and to which address.
+    refused: Vec<(u32, usize, Option<String>)>,
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC.
+    wall_ns: i128,
 }
 
 impl Gatherer {
     fn take(&mut self, story: &Story, moment: &Moment) {
         self.narrator.take(story, moment, &mut self.fresh);
-        let messages = self.fresh.drain(..).filter(|line| match &line.what {
-            // What no decoder made has no body, and is gathered as bytes.
-            What::Message { protocol, .. } => *protocol != RAW && line.body.is_some(),
-            What::Note { .. } => false,
-        });
-        self.lines.extend(messages);
-        let here = || sight(story, moment);
-        let process = self
-            .processes
-            .entry(moment.event.stream.process)
-            .or_default();
-        if process.start.event.is_empty() {
-            process.start = here();
+        self.keep();
+        let process = moment.event.stream.process;
+        let point = Point {
+            event: moment.event,
+            place: moment.place,
+            time_ns: moment.time_ns,
+            since: moment.since,
+        };
+        let here = Sight {
+            point,
+            main: words::main_of(story, process),
+            who: self.name(words::name(story, process)),
+        };
+        let process = self.processes.entry(process).or_default();
+        if process.start.who.is_empty() {
+            process.start = here.clone();
         }
+        let here = || here.clone();
         match &moment.fact {
             Fact::Start { pid, .. } => {
                 self.pids.insert(pid.unsigned_abs());
@@ -185,16 +293,27 @@ impl Gatherer {
             Fact::Exec { .. } => process.start = here(),
             Fact::End { how, .. } => process.end = Some((*how, here())),
             Fact::Refused { errno, to } => {
+                let at = to.as_ref().map(ToString::to_string);
                 let to = to.as_ref().map_or(String::new(), |to| format!(" to {to}"));
                 let why = reenact_abi::names::errno(*errno as u64).unwrap_or("an error");
-                process
-                    .notes
-                    .push((format!("cannot connect{to}: {why}"), here()));
+                self.refused
+                    .push((moment.event.stream.process, process.notes.len(), at));
+                let note = format!("cannot connect{to}: {why}");
+                process.notes.push((note, here()));
             }
+            // How a program's threads wake each other is its own affair.
+            Fact::Signal { sender, .. } if *sender == Some(moment.event.stream.process) => {}
+            // These do nothing to whoever does not ask for them.
+            Fact::Signal {
+                signal: SIGCHLD | SIGURG | SIGWINCH,
+                ..
+            } => {}
             Fact::Signal { signal, .. } => {
                 let text = format!("gets {}", words::signal_name(*signal));
                 process.notes.push((text, here()));
             }
+            // A virtual machine looks for null pointers and asks its threads to stop by faults.
+            Fact::Fault { handled: true, .. } => {}
             Fact::Fault { signal, .. } => {
                 let text = format!("faults: {}", words::signal_name(*signal));
                 process.notes.push((text, here()));
@@ -209,6 +328,9 @@ impl Gatherer {
                 offset,
                 bytes,
             } => {
+                if self.decoded.contains(connection) {
+                    return;
+                }
                 let way = Way::Connection(*connection, *from);
                 let piece = self.piece(*offset, bytes, here());
                 self.streams.entry(way).or_default().sent.push(piece);
@@ -221,7 +343,7 @@ impl Gatherer {
                 ..
             } => {
                 let known = &story.connections().get(*connection).ends[from.index()];
-                if known.process.is_none() {
+                if known.process.is_none() && !self.decoded.contains(connection) {
                     let way = Way::Connection(*connection, *from);
                     let piece = self.piece(*offset, bytes, here());
                     self.streams.entry(way).or_default().received.push(piece);
@@ -235,10 +357,37 @@ impl Gatherer {
                 pieces.len = offset.saturating_add(bytes.len);
                 pieces.sent.push(piece);
             }
-            Fact::Spawn { .. } | Fact::Wait { .. } | Fact::Kill { .. } | Fact::Gap { .. } => {}
-            Fact::Listen { .. } | Fact::Open { .. } | Fact::Close { .. } => {}
-            Fact::EndOfStream { .. } | Fact::Mark { .. } | Fact::Chain { .. } => {}
+            Fact::Kill { signal, target } => {
+                let name = story.process(*target).map(|known| escape(&known.name));
+                let (signal, name) = (words::signal_name(*signal), name.unwrap_or_default());
+                process
+                    .notes
+                    .push((format!("sends {signal} to {name}"), here()));
+            }
+            Fact::Spawn { .. } | Fact::Wait { .. } | Fact::Gap { .. } => {}
+            Fact::Open { connection, .. } => {
+                let process = moment.event.stream.process;
+                self.connected.insert(process, moment.time_ns);
+                let address = &story.connections().get(*connection).ends[1].address;
+                if let Some(address) = address {
+                    let first = self.opened.entry(address.to_string());
+                    first.or_insert(moment.time_ns);
+                }
+            }
+            Fact::Listen { .. } | Fact::Close { .. } => {}
             Fact::KeyLog { .. } => {}
+            Fact::EndOfStream { .. } | Fact::Chain { .. } => {}
+            Fact::Mark { mark } => match mark.kind {
+                reenact_abi::mark::Mark::Checksum if process.checksums.len() < MARKS_MAX => {
+                    process.checksums.push((mark.clone(), here()));
+                }
+                reenact_abi::mark::Mark::Checksum => {}
+                reenact_abi::mark::Mark::Note | reenact_abi::mark::Mark::Phase => {
+                    if process.notes.len() < MARKS_MAX {
+                        process.notes.push((mark.to_string(), here()));
+                    }
+                }
+            },
         }
     }
 
@@ -247,6 +396,7 @@ impl Gatherer {
         let mut bytes = bytes.clone();
         bytes.known.truncate(left);
         self.kept += bytes.known.len();
+        times::blank(&mut bytes.known, self.wall_ns, sight.point.time_ns);
         Piece {
             start,
             bytes,
@@ -256,11 +406,70 @@ impl Gatherer {
 
     fn finish(&mut self) {
         self.narrator.finish(&mut self.fresh);
-        let messages = self.fresh.drain(..).filter(|line| match &line.what {
-            What::Message { protocol, .. } => *protocol != RAW && line.body.is_some(),
-            What::Note { .. } => false,
-        });
-        self.lines.extend(messages);
+        self.keep();
+    }
+
+    /// Takes over the messages among fresh lines. What no decoder made has no body, and is gathered as
+    /// bytes.
+    fn keep(&mut self) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        for line in fresh.drain(..) {
+            let What::Message {
+                protocol,
+                connection,
+                from,
+                ..
+            } = &line.what
+            else {
+                continue;
+            };
+            let key = (*connection, *from);
+            if *protocol == RAW || line.body.is_none() {
+                continue;
+            }
+            if self.decoded.insert(key.0) {
+                for side in [Side::Zero, Side::One] {
+                    let pieces = self.streams.remove(&Way::Connection(key.0, side));
+                    let pieces = pieces.unwrap_or_default();
+                    for piece in pieces.sent.iter().chain(&pieces.received) {
+                        self.kept = self.kept.saturating_sub(piece.bytes.known.len());
+                    }
+                }
+            }
+            let who = self.name(line.who.clone());
+            self.items.entry(key).or_default().extend(item(line, who));
+        }
+        self.fresh = fresh;
+    }
+
+    /// Whoever could not connect before anybody could came too early, which says how fast the server was,
+    /// and nothing else.
+    fn forget_early_refusals(&mut self) -> u64 {
+        let mut early = 0;
+        for (number, at, to) in self.refused.iter().rev() {
+            let first = match to {
+                Some(to) => self.opened.get(to),
+                None => self.connected.get(number),
+            };
+            let Some(process) = self.processes.get_mut(number) else {
+                continue;
+            };
+            let refused_ns = process.notes[*at].1.point.time_ns;
+            if first.is_some_and(|first_ns| refused_ns < *first_ns) {
+                process.notes.remove(*at);
+                early += 1;
+            }
+        }
+        early
+    }
+
+    fn name(&mut self, name: String) -> Arc<str> {
+        if let Some(known) = self.names.get(&name) {
+            return known.clone();
+        }
+        let shared: Arc<str> = name.as_str().into();
+        self.names.insert(name, shared.clone());
+        shared
     }
 
     fn run(
@@ -287,24 +496,14 @@ impl Gatherer {
             .filter_map(|end| end.address.as_ref()?.port())
             .map(u64::from)
             .collect();
-        let mut lines: FxHashMap<(ConnectionId, Side), Vec<Line>> = FxHashMap::default();
-        for line in self.lines {
-            if let What::Message {
-                connection, from, ..
-            } = &line.what
-            {
-                lines.entry((*connection, *from)).or_default().push(line);
-            }
-        }
+        let early = self.forget_early_refusals();
         let mut talks = Vec::new();
+        let mut heartbeats = 0;
         for (number, known) in connections.iter().enumerate() {
             let Ok(number) = u32::try_from(number) else {
                 break;
             };
             let id = ConnectionId(number);
-            if known.channel == Channel::Unknown {
-                continue;
-            }
             let who = |side: Side| match story.connections().peer(id, side) {
                 Peer::Process(process) => (Some(process), String::new()),
                 Peer::Outside(address) => {
@@ -314,14 +513,23 @@ impl Gatherer {
                 }
             };
             let ends = [who(Side::Zero), who(Side::One)];
-            let lane = |from: Side, lines: Option<Vec<Line>>| {
+            let named = known.ends.iter().any(|end| end.address.is_some());
+            if known.channel == Channel::Unknown {
+                continue;
+            }
+            // A protocol that one side was told by holds for both.
+            let decoded = self.decoded.contains(&id);
+            let mut lane = |from: Side, messages: Option<Vec<Spanning>>| {
                 let pieces = self.streams.get(&Way::Connection(id, from));
-                let mut items = match lines {
-                    Some(lines) => lines.into_iter().filter_map(item).collect(),
-                    None => pieces.map_or(Vec::new(), |pieces| {
+                let mut items = match decoded {
+                    true => messages.unwrap_or_default(),
+                    false => pieces.map_or(Vec::new(), |pieces| {
                         cut(pieces, known.channel.name(), known.channel.keeps_messages())
                     }),
                 };
+                let all = items.len();
+                items.retain(|(_, _, item)| !is_heartbeat(item));
+                heartbeats += (all - items.len()) as u64;
                 items.sort_by_key(|(start, ..)| *start);
                 let direction = model.direction(id, from);
                 let told = items.into_iter().map(|(start, end, mut item)| {
@@ -332,28 +540,45 @@ impl Gatherer {
                     }
                     item.received = to.map(|to| {
                         let process = to.point.event.stream.process;
+                        let name = words::name(story, process);
+                        let known = self.names.get(&name).cloned();
                         Sight {
                             point: to.point,
-                            event: event_name(to.point.event, words::main_of(story, process)),
-                            who: words::name(story, process),
+                            main: words::main_of(story, process),
+                            who: known.unwrap_or_else(|| name.into()),
                         }
                     });
                     item
                 });
                 told.collect::<Vec<Item>>()
             };
-            let mut messages = |side| lines.remove(&(id, side));
-            let (zero, one) = (messages(Side::Zero), messages(Side::One));
-            // A protocol that one side was told by holds for both.
-            let decoded = zero.is_some() || one.is_some();
-            let of = |lines: Option<Vec<Line>>| match decoded {
-                true => Some(lines.unwrap_or_default()),
-                false => None,
-            };
+            let messages = [Side::Zero, Side::One].map(|side| self.items.remove(&(id, side)));
+            let [zero, one] = messages;
+            let mut lanes = [lane(Side::Zero, zero), lane(Side::One, one)];
+            let mut ends = ends;
+            // Of a FIFO either side may be the one that came first.
+            // A pipe is made by somebody who hands its ends to others.
+            let recorded = ends.iter().any(|(process, _)| process.is_some());
+            if matches!(known.channel, Channel::Fifo | Channel::Pipe) && recorded {
+                if lanes[0].is_empty() {
+                    lanes.swap(0, 1);
+                    ends.swap(0, 1);
+                }
+                if let Some(first) = lanes[0].first() {
+                    let to = first.received.as_ref();
+                    let to = to.map(|sight| sight.point.event.stream.process);
+                    ends[0].0 = Some(first.sight.point.event.stream.process);
+                    ends[1].0 = to.or(ends[1].0);
+                }
+            }
+            // How a program's threads wake each other is its own affair, and a matter of time.
+            if !named && lanes.iter().flatten().all(Item::is_to_itself) {
+                continue;
+            }
             talks.push(Talk {
                 channel: known.channel.name(),
                 ends: [ends[0].0, ends[1].0],
-                lanes: [lane(Side::Zero, of(zero)), lane(Side::One, of(one))],
+                lanes,
                 names: ends.map(|(_, name)| name),
             });
         }
@@ -370,20 +595,33 @@ impl Gatherer {
         }
         Run {
             start_ns: reader.meta().mono_start_ns,
+            wall_ns: self.wall_ns,
             processes: self.processes,
             talks,
             model,
             ports,
             pids: self.pids,
+            heartbeats,
+            early,
+            waiting: BTreeSet::new(),
             is_cut: reader.is_cut(),
         }
     }
 }
 
+/// Whether a message is sent by a timer, so that how many there are says only how long a run took: a
+/// replica of Redis tells each second how far it is, and its primary asks whether it is there.
+fn is_heartbeat(item: &Item) -> bool {
+    item.protocol == "redis"
+        && ["REPLCONF ACK", "REPLCONF GETACK"].iter().any(|words| {
+            let start = item.text.get(..words.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(words))
+        })
+}
+
 /// A message as it is compared, with its place in the stream. Its place in the order of events is
 /// that of the call that sent its first byte.
-fn item(line: Line) -> Option<(u64, u64, Item)> {
-    let event = line.event_name();
+fn item(line: Line, who: Arc<str>) -> Option<Spanning> {
     let What::Message {
         span,
         protocol,
@@ -402,16 +640,13 @@ fn item(line: Line) -> Option<(u64, u64, Item)> {
             words::shortened(&content.to_string(), CONTENT_MAX)
         ),
     };
+    let point = Point {
+        event: line.event,
+        time_ns: line.time_ns,
+        ..Point::default()
+    };
     let item = Item {
-        sight: Sight {
-            point: Point {
-                event: line.event,
-                time_ns: line.time_ns,
-                ..Point::default()
-            },
-            event,
-            who: line.who,
-        },
+        sight: Sight::new(point, line.main, who),
         received: None,
         protocol,
         text,
@@ -422,7 +657,7 @@ fn item(line: Line) -> Option<(u64, u64, Item)> {
 
 /// Bytes cut into lines, whatever the pieces were in which they came; messages of a channel that
 /// keeps them stay whole.
-fn cut(pieces: &Pieces, channel: &'static str, messages: bool) -> Vec<(u64, u64, Item)> {
+fn cut(pieces: &Pieces, channel: &'static str, messages: bool) -> Vec<Spanning> {
     let from = match pieces.sent.is_empty() {
         true => &pieces.received,
         false => &pieces.sent,
@@ -437,9 +672,14 @@ fn cut(pieces: &Pieces, channel: &'static str, messages: bool) -> Vec<(u64, u64,
         text: words::shortened(&escape(bytes.strip_suffix(b"\n").unwrap_or(bytes)), 120),
         body: node.unwrap_or_else(|| Node::slice(bytes)),
     };
-    if messages {
+    // What is no text has no lines: a message is what was sent at once.
+    let binary = order
+        .iter()
+        .any(|piece| times::is_binary(&piece.bytes.known));
+    if messages || binary && !pieces.sent.is_empty() {
         for piece in order {
-            let end = piece.start.saturating_add(1);
+            let len = if messages { 1 } else { piece.bytes.len };
+            let end = piece.start.saturating_add(len);
             items.push((
                 piece.start,
                 end,

@@ -1,6 +1,7 @@
 //! Two sequences aligned.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use imara_diff::{Algorithm, Diff, Token};
 use rustc_hash::FxHashMap;
@@ -17,11 +18,34 @@ pub enum Step {
     OnlyB(usize),
 }
 
+/// A stretch of both sequences: equal, item by item, or without anything in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub equal: bool,
+    pub a: Range<usize>,
+    pub b: Range<usize>,
+}
+
 /// Aligns two sequences: equal items first, and between those, items that are `alike`, in order.
+pub fn align(a: &[u64], b: &[u64], alike: impl Fn(usize, usize) -> bool) -> Vec<Step> {
+    let mut steps = Vec::with_capacity(a.len().max(b.len()));
+    for stretch in stretches(a, b) {
+        if stretch.equal {
+            let both = stretch.a.zip(stretch.b);
+            steps.extend(both.map(|(a, b)| Step::Both(a, b)));
+        } else {
+            let (a, b): (Vec<_>, Vec<_>) = (stretch.a.collect(), stretch.b.collect());
+            pair(&a, &b, &alike, &mut steps);
+        }
+    }
+    steps
+}
+
+/// What is equal in two sequences, in order, and what is between.
 ///
 /// The work is near linear in the length of equal stretches; where nearly everything differs, a
 /// heuristic bounds it, and the result need not be the shortest.
-pub fn align(a: &[u64], b: &[u64], alike: impl Fn(usize, usize) -> bool) -> Vec<Step> {
+pub fn stretches(a: &[u64], b: &[u64]) -> Vec<Stretch> {
     let known = a.len().min(ALIGNED_MAX);
     let other = b.len().min(ALIGNED_MAX);
     let mut numbers: FxHashMap<u64, u32> = FxHashMap::default();
@@ -35,47 +59,43 @@ pub fn align(a: &[u64], b: &[u64], alike: impl Fn(usize, usize) -> bool) -> Vec<
     let (before, after) = (tokens(&a[..known]), tokens(&b[..other]));
     let mut diff = Diff::default();
     diff.compute_with(Algorithm::Myers, &before, &after, numbers.len() as u32);
-    let mut steps = Vec::with_capacity(a.len().max(b.len()));
+    let mut all = Vec::new();
+    let mut add = |equal, a: Range<usize>, b: Range<usize>| {
+        if !a.is_empty() || !b.is_empty() {
+            all.push(Stretch { equal, a, b });
+        }
+    };
     let (mut at_a, mut at_b) = (0, 0);
     for hunk in diff.hunks() {
         let (before, after) = (hunk.before.start as usize, hunk.after.start as usize);
-        steps.extend(
-            (at_a..before)
-                .zip(at_b..after)
-                .map(|(a, b)| Step::Both(a, b)),
-        );
+        add(true, at_a..before, at_b..after);
         (at_a, at_b) = (hunk.before.end as usize, hunk.after.end as usize);
-        pair(before..at_a, after..at_b, &alike, &mut steps);
+        add(false, before..at_a, after..at_b);
     }
-    steps.extend(
-        (at_a..known)
-            .zip(at_b..other)
-            .map(|(a, b)| Step::Both(a, b)),
-    );
-    pair(known..a.len(), other..b.len(), &alike, &mut steps);
-    steps
+    add(true, at_a..known, at_b..other);
+    add(false, known..a.len(), other..b.len());
+    all
 }
 
 /// What differs on both sides at one place: pairs of what is alike, keeping the order.
-fn pair(
-    a: std::ops::Range<usize>,
-    b: std::ops::Range<usize>,
+pub fn pair(
+    a: &[usize],
+    b: &[usize],
     alike: &impl Fn(usize, usize) -> bool,
     steps: &mut Vec<Step>,
 ) {
     let (rows, columns) = (a.len(), b.len());
     if rows.saturating_mul(columns) > PAIRS_MAX {
-        let both = rows.min(columns);
-        for at in 0..both {
-            let (one, other) = (a.start + at, b.start + at);
-            if alike(one, other) {
-                steps.push(Step::Both(one, other));
+        for (one, other) in a.iter().zip(b) {
+            if alike(*one, *other) {
+                steps.push(Step::Both(*one, *other));
             } else {
-                steps.extend([Step::OnlyA(one), Step::OnlyB(other)]);
+                steps.extend([Step::OnlyA(*one), Step::OnlyB(*other)]);
             }
         }
-        steps.extend((a.start + both..a.end).map(Step::OnlyA));
-        steps.extend((b.start + both..b.end).map(Step::OnlyB));
+        let both = rows.min(columns);
+        steps.extend(a[both..].iter().copied().map(Step::OnlyA));
+        steps.extend(b[both..].iter().copied().map(Step::OnlyB));
         return;
     }
     // The longest common subsequence of what is alike, from the end.
@@ -83,7 +103,7 @@ fn pair(
     let at = |row: usize, column: usize| row * (columns + 1) + column;
     for row in (0..rows).rev() {
         for column in (0..columns).rev() {
-            best[at(row, column)] = if alike(a.start + row, b.start + column) {
+            best[at(row, column)] = if alike(a[row], b[column]) {
                 best[at(row + 1, column + 1)] + 1
             } else {
                 best[at(row + 1, column)].max(best[at(row, column + 1)])
@@ -92,19 +112,19 @@ fn pair(
     }
     let (mut row, mut column) = (0, 0);
     while row < rows && column < columns {
-        if alike(a.start + row, b.start + column) {
-            steps.push(Step::Both(a.start + row, b.start + column));
+        if alike(a[row], b[column]) {
+            steps.push(Step::Both(a[row], b[column]));
             (row, column) = (row + 1, column + 1);
         } else if best[at(row + 1, column)] >= best[at(row, column + 1)] {
-            steps.push(Step::OnlyA(a.start + row));
+            steps.push(Step::OnlyA(a[row]));
             row += 1;
         } else {
-            steps.push(Step::OnlyB(b.start + column));
+            steps.push(Step::OnlyB(b[column]));
             column += 1;
         }
     }
-    steps.extend((a.start + row..a.end).map(Step::OnlyA));
-    steps.extend((b.start + column..b.end).map(Step::OnlyB));
+    steps.extend(a[row..].iter().copied().map(Step::OnlyA));
+    steps.extend(b[column..].iter().copied().map(Step::OnlyB));
 }
 
 /// Pairs of two sets: the first of a key with the first of that key, and so on.

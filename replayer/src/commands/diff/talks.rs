@@ -1,26 +1,93 @@
 //! Connections of both runs paired, and what was said over them compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::Hasher;
+use std::ops::Range;
+use std::sync::Arc;
 
+use reenact_causal::Ended;
 use reenact_wire::Node;
-use rustc_hash::FxHasher;
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::compare::{shown, Arrival, Found};
+use super::compare::{away, shown, Arrival, Found, Told, SLOWER_BY_NS, SLOWER_TIMES};
 use super::difference::{Difference, Kind};
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::pairs::Pairs;
 use super::run::{Item, Run, Sight, Talk};
-use super::sequence::{self, Step};
+use super::sequence::{self, Step, Stretch};
+use super::times;
 use super::tree::Comparer;
+use crate::commands::show::words::shortened;
 
 /// Differences of one direction that are told one by one.
 const OF_LANE_MAX: usize = 256;
 
-/// Compares all that was said. Returns what arrived in both runs, by the receiving processes.
+const SIGKILL: u32 = 9;
+
+/// Hashes of what each side of each connection said, message by message, equal where the messages are
+/// equal but for noise.
+pub type Hashes = Vec<[Vec<u64>; 2]>;
+
+/// Hashes of all that was said in a run.
+pub fn hashes(run: &Run, noise: &mut Noise) -> Hashes {
+    let of_talk = |talk: &Talk| {
+        let name = name(run, talk);
+        [0, 1].map(|side: usize| {
+            let items = talk.lanes[side].iter();
+            let hash = |item: &Item| {
+                let mut comparer = Comparer {
+                    noise,
+                    protocol: item.protocol,
+                    connection: &name,
+                    now_ns: None,
+                    unordered: false,
+                };
+                comparer.hash(&item.body)
+            };
+            items.map(hash).collect()
+        })
+    };
+    run.talks.iter().map(of_talk).collect()
+}
+
+/// A number for what each process took part in saying, in whatever order.
+pub fn said(run: &Run, hashes: &Hashes) -> BTreeMap<u32, u64> {
+    let mut said: BTreeMap<u32, u64> = BTreeMap::new();
+    for (talk, hashes) in run.talks.iter().zip(hashes) {
+        let mut hasher = FxHasher::default();
+        hashes
+            .iter()
+            .for_each(|side| hasher.write_usize(side.len()));
+        let all = hashes.iter().flatten();
+        all.for_each(|hash| hasher.write_u64(*hash));
+        if hashes.iter().all(Vec::is_empty) {
+            continue;
+        }
+        for process in talk.ends.into_iter().flatten() {
+            let sum = said.entry(process).or_default();
+            *sum = sum.wrapping_add(hasher.finish());
+        }
+    }
+    said
+}
+
+/// `CLIENT -> SERVER`, by programs.
+pub fn name(run: &Run, talk: &Talk) -> String {
+    let program = |side: usize| match talk.ends[side] {
+        Some(process) => run
+            .processes
+            .get(&process)
+            .map_or("process", |process| &process.name),
+        None => &talk.names[side],
+    };
+    format!("{} -> {}", program(0), program(1))
+}
+
+/// Compares all that was said. Returns what arrived in both runs, by the groups of tasks that got it.
 pub fn compare(
     runs: [&Run; 2],
     pairs: &Pairs,
+    hashes: [&Hashes; 2],
     noise: &mut Noise,
     found: &mut Found,
 ) -> BTreeMap<(u32, u32), Vec<Arrival>> {
@@ -30,9 +97,11 @@ pub fn compare(
         noise,
         found,
         arrivals: BTreeMap::new(),
-        lanes: 0,
+        elsewhere: 0,
+        last_sent: runs.map(last_sent),
     };
-    let talks = [0, 1].map(|run| comparing.describe(run));
+    comparing.found.told = runs.map(|run| told(run, false));
+    let talks = [0, 1].map(|run| comparing.describe(run, hashes[run]));
     let mut left = [0, 1].map(|run| (0..talks[run].len()).collect::<Vec<usize>>());
     let mut both = Vec::new();
     // Connections that say the same first, then those that ask the same, then in their order.
@@ -53,15 +122,40 @@ pub fn compare(
         }
     }
     both.sort_unstable();
-    for (a, b) in both {
-        comparing.both([&talks[0][a], &talks[1][b]]);
-    }
-    for run in [0, 1] {
-        for at in &left[run] {
-            comparing.only(run, &talks[run][*at]);
-        }
-    }
+    // A connection that only one run has is compared with nothing, and what was said over it may have
+    // been said over another one instead.
+    let mut all: Vec<[Option<usize>; 2]> = both.iter().map(|(a, b)| [Some(*a), Some(*b)]).collect();
+    all.extend(left[0].iter().map(|a| [Some(*a), None]));
+    all.extend(left[1].iter().map(|b| [None, Some(*b)]));
+    comparing.lanes(&talks, &all);
+    find_permuted(&mut comparing.found.differences);
+    comparing.slow_answers(&talks, &both);
+    noise_of_order(comparing.noise, comparing.elsewhere);
     comparing.arrivals
+}
+
+/// When each process sent its last message.
+fn last_sent(run: &Run) -> FxHashMap<u32, u64> {
+    let mut last: FxHashMap<u32, u64> = FxHashMap::default();
+    for item in run.talks.iter().flat_map(|talk| &talk.lanes).flatten() {
+        let point = item.sight.point;
+        let known = last.entry(point.event.stream.process).or_default();
+        *known = point.time_ns.max(*known);
+    }
+    last
+}
+
+/// Where messages were received, or only answers.
+fn told(run: &Run, answers: bool) -> Told {
+    let mut told = Told::new();
+    let from = usize::from(answers);
+    let lanes = run.talks.iter().flat_map(|talk| &talk.lanes[from..]);
+    for received in lanes.flatten().filter_map(|item| item.received.as_ref()) {
+        let place = received.point.place;
+        told.entry(place.chain).or_default().push(place.order);
+    }
+    told.values_mut().for_each(|orders| orders.sort_unstable());
+    told
 }
 
 #[derive(Clone, Copy)]
@@ -74,17 +168,17 @@ enum Round {
 /// A connection with what it is recognised by.
 struct Described<'a> {
     talk: &'a Talk,
-    /// `CLIENT -> SERVER`, by programs.
     name: String,
     ends: String,
-    /// Hashes of what each side said, message by message.
-    hashes: [Vec<u64>; 2],
+    /// The same with kinds of processes, of which several may be the same.
+    kin: String,
+    hashes: &'a [Vec<u64>; 2],
 }
 
 impl Described<'_> {
     fn key(&self, round: Round) -> (String, u64) {
         let sides: &[Vec<u64>] = match round {
-            Round::Same => &self.hashes,
+            Round::Same => self.hashes,
             Round::Asks => &self.hashes[..1],
             Round::Ends => &[],
         };
@@ -97,20 +191,39 @@ impl Described<'_> {
     }
 }
 
+/// A message that is nowhere in the other run: of which pair of connections, and what was before it.
+struct Lonely {
+    talk: usize,
+    side: usize,
+    at: usize,
+    hash: u64,
+    before: [Option<Sight>; 2],
+}
+
+/// One direction of a pair of connections, as hashes and as what is equal.
+struct Lane {
+    talks: [Option<usize>; 2],
+    side: usize,
+    stretches: Vec<Stretch>,
+}
+
 struct Comparing<'a> {
     runs: [&'a Run; 2],
     pairs: &'a Pairs,
     noise: &'a mut Noise,
     found: &'a mut Found,
     arrivals: BTreeMap<(u32, u32), Vec<Arrival>>,
-    lanes: usize,
+    /// Messages that stand elsewhere, and reached nobody who is recorded.
+    elsewhere: u64,
+    /// When each process sent its last message.
+    last_sent: [FxHashMap<u32, u64>; 2],
 }
 
 impl<'a> Comparing<'a> {
-    fn describe(&mut self, run: usize) -> Vec<Described<'a>> {
+    fn describe(&mut self, run: usize, hashes: &'a Hashes) -> Vec<Described<'a>> {
         let of = self.runs[run];
         let mut all = Vec::new();
-        for talk in &of.talks {
+        for (talk, hashes) in of.talks.iter().zip(hashes) {
             if talk.lanes.iter().all(Vec::is_empty) {
                 continue;
             }
@@ -119,14 +232,7 @@ impl<'a> Comparing<'a> {
             if talk.ends.iter().any(repeated) {
                 continue;
             }
-            let program = |side: usize| match talk.ends[side] {
-                Some(process) => of
-                    .processes
-                    .get(&process)
-                    .map_or("process", |process| &process.name),
-                None => &talk.names[side],
-            };
-            let name = format!("{} -> {}", program(0), program(1));
+            let name = name(of, talk);
             let mut who = |side: usize| match talk.ends[side] {
                 Some(process) => self.pairs.common(run, process),
                 None => {
@@ -142,77 +248,234 @@ impl<'a> Comparing<'a> {
                 }
             };
             let ends = format!("{} {} {}", talk.channel, who(0), who(1));
-            let hashes = [0, 1].map(|side: usize| {
-                let items = talk.lanes[side].iter();
-                let hash = |item: &Item| {
-                    let mut comparer = Comparer {
-                        noise: self.noise,
-                        protocol: item.protocol,
-                        connection: &name,
-                    };
-                    comparer.hash(&item.body)
-                };
-                items.map(hash).collect()
-            });
+            let kind = |side: usize| match talk.ends[side] {
+                Some(process) => self.pairs.kind(run, process),
+                None => &talk.names[side],
+            };
+            let kin = format!("{} {} {}", talk.channel, kind(0), kind(1));
             all.push(Described {
                 talk,
                 name,
                 ends,
+                kin,
                 hashes,
             });
         }
         all
     }
 
-    fn both(&mut self, of: [&Described<'a>; 2]) {
-        for side in [0, 1] {
-            self.lane(of, side);
-            self.lanes += 1;
+    /// Compares connections, pair by pair. What is equal but stands elsewhere, within its connection or
+    /// on another one between the same two, is no difference of what was said.
+    fn lanes(&mut self, talks: &[Vec<Described<'a>>; 2], all: &[[Option<usize>; 2]]) {
+        let mut lanes = Vec::new();
+        for pair in all {
+            for side in [0, 1] {
+                let of = |run: usize| match pair[run] {
+                    Some(at) => talks[run][at].hashes[side].as_slice(),
+                    None => &[],
+                };
+                lanes.push(Lane {
+                    talks: *pair,
+                    side,
+                    stretches: sequence::stretches(of(0), of(1)),
+                });
+            }
         }
+        let moved = find_moved(talks, &lanes);
+        let mut lonely: [Vec<Lonely>; 2] = [Vec::new(), Vec::new()];
+        for (number, lane) in lanes.iter().enumerate() {
+            self.lane(number, lane, talks, &moved, &mut lonely);
+        }
+        self.elsewhere(talks, &moved, &lanes);
+        self.lonely(talks, lonely);
     }
 
-    fn lane(&mut self, of: [&Described<'a>; 2], side: usize) {
-        let lanes = of.map(|described| &described.talk.lanes[side]);
-        let shapes = lanes.map(|lane| lane.iter().map(shape).collect::<Vec<String>>());
-        let alike = |a: usize, b: usize| {
-            lanes[0][a].protocol == lanes[1][b].protocol && shapes[0][a] == shapes[1][b]
-        };
-        let steps = sequence::align(&of[0].hashes[side], &of[1].hashes[side], alike);
+    fn lane(
+        &mut self,
+        number: usize,
+        lane: &Lane,
+        talks: &[Vec<Described<'a>>; 2],
+        moved: &Moved,
+        lonely: &mut [Vec<Lonely>; 2],
+    ) {
+        let side = lane.side;
+        let of = [0, 1].map(|run| lane.talks[run].map(|at| &talks[run][at]));
+        let items = |run: usize| of[run].map_or(&[][..], |of| &of.talk.lanes[side]);
+        let lists = [items(0), items(1)];
         let mut before: [Option<Sight>; 2] = [None, None];
         let mut told = 0;
-        for step in steps {
-            let difference = match step {
-                Step::Both(a, b) => {
-                    let items = [&lanes[0][a], &lanes[1][b]];
-                    before = items.map(|item| Some(item.sight.clone()));
-                    self.arrived(items);
-                    let events = items.map(|item| item.sight.event.clone());
-                    self.found.matched.push(events);
-                    self.pair(of, side, items)
-                }
-                Step::OnlyA(at) => self.one(0, of[0], side, &lanes[0][at], &before),
-                Step::OnlyB(at) => self.one(1, of[1], side, &lanes[1][at], &before),
+        for stretch in &lane.stretches {
+            let steps = if stretch.equal {
+                let both = stretch.a.clone().zip(stretch.b.clone());
+                both.map(|(a, b)| Step::Both(a, b)).collect()
+            } else {
+                let stays = |run: usize, range: &Range<usize>| -> Vec<usize> {
+                    let all = range.clone();
+                    all.filter(|at| !moved.has(run, number, *at)).collect()
+                };
+                let (a, b) = (stays(0, &stretch.a), stays(1, &stretch.b));
+                let shapes = [(0, &a), (1, &b)].map(|(run, list)| {
+                    let shapes = list.iter().map(|at| (*at, shape(&lists[run][*at])));
+                    shapes.collect::<FxHashMap<usize, String>>()
+                });
+                let alike = |a: usize, b: usize| {
+                    lists[0][a].protocol == lists[1][b].protocol
+                        && shapes[0].get(&a) == shapes[1].get(&b)
+                };
+                let mut steps = Vec::new();
+                sequence::pair(&a, &b, &alike, &mut steps);
+                steps
             };
-            if let Some(difference) = difference.filter(|_| told < OF_LANE_MAX) {
-                told += 1;
-                self.found.differences.push(difference);
+            for step in steps {
+                match step {
+                    Step::Both(a, b) => {
+                        let both = [&lists[0][a], &lists[1][b]];
+                        before = both.map(|item| Some(item.sight.clone()));
+                        self.arrived(both, number, [a, b], false);
+                        self.found.matched.push(both.map(|item| item.sight.named()));
+                        let (Some(of_a), Some(of_b)) = (of[0], of[1]) else {
+                            continue;
+                        };
+                        let difference = self.pair([of_a, of_b], side, both);
+                        if let Some(difference) = difference.filter(|_| told < OF_LANE_MAX) {
+                            told += 1;
+                            self.found.differences.push(difference);
+                        }
+                    }
+                    Step::OnlyA(at) | Step::OnlyB(at) => {
+                        let run = usize::from(matches!(step, Step::OnlyB(_)));
+                        let Some(talk) = lane.talks[run] else {
+                            continue;
+                        };
+                        lonely[run].push(Lonely {
+                            talk,
+                            side,
+                            at,
+                            hash: talks[run][talk].hashes[side][at],
+                            before: before.clone(),
+                        });
+                    }
+                }
             }
         }
     }
 
-    fn arrived(&mut self, items: [&Item; 2]) {
+    /// What was said in both runs, at different places.
+    fn elsewhere(&mut self, talks: &[Vec<Described<'a>>; 2], moved: &Moved, lanes: &[Lane]) {
+        for (a, b) in &moved.pairs {
+            let find = |run: usize, (lane, at): (usize, usize)| {
+                let lane = &lanes[lane];
+                let of = &talks[run][lane.talks[run]?];
+                Some((of, lane.side, &of.talk.lanes[lane.side][at]))
+            };
+            let (Some((of_a, side, one)), Some((of_b, _, other))) = (find(0, *a), find(1, *b))
+            else {
+                continue;
+            };
+            let known = self.arrived([one, other], a.0, [a.1, b.1], true);
+            // What a test prints is expected in its order.
+            if of_a.talk.channel == "stdout" {
+                let what = format!("“{}” of {} stands elsewhere.", one.text, one.sight.who);
+                let mut difference = Difference::new(Kind::Output, what).at(
+                    shown(&one.sight, self.told(0, of_a, side, one)),
+                    shown(&other.sight, self.told(1, of_b, side, other)),
+                );
+                difference.permuted = true;
+                self.found.differences.push(difference);
+            } else if !known {
+                self.elsewhere += 1;
+            }
+        }
+    }
+
+    /// What only one run has: paired with what is alike on another connection between the same two, or
+    /// else missing or extra. The same, said again and again, is one difference.
+    fn lonely(&mut self, talks: &[Vec<Described<'a>>; 2], lonely: [Vec<Lonely>; 2]) {
+        let key = |run: usize, one: &Lonely| {
+            let of = &talks[run][one.talk];
+            let item = &of.talk.lanes[one.side][one.at];
+            (of.ends.clone(), one.side, item.protocol, shape(item))
+        };
+        let keys = [0, 1].map(|run| {
+            let keys = lonely[run].iter().map(|one| key(run, one));
+            keys.collect::<Vec<_>>()
+        });
+        let pairs = sequence::by_key(&keys[0], &keys[1]);
+        let paired = [0, 1].map(|run| {
+            let all = pairs.iter().map(|(a, b)| [*a, *b][run]);
+            all.collect::<BTreeSet<usize>>()
+        });
+        for (a, b) in &pairs {
+            let of = [(0, *a), (1, *b)].map(|(run, at)| {
+                let one: &Lonely = &lonely[run][at];
+                (&talks[run][one.talk], one.side, one.at)
+            });
+            let items = of.map(|(of, side, at)| &of.talk.lanes[side][at]);
+            let difference = self.pair([of[0].0, of[1].0], of[0].1, items);
+            self.found.differences.extend(difference);
+        }
+        for run in [0, 1] {
+            let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+            let mut again: FxHashMap<(&str, usize, u64), (usize, u64)> = FxHashMap::default();
+            for (at, one) in lonely[run].iter().enumerate() {
+                if paired[run].contains(&at) {
+                    continue;
+                }
+                let of = &talks[run][one.talk];
+                let same = (of.ends.as_str(), one.side, one.hash);
+                if let Some((_, times)) = again.get_mut(&same) {
+                    *times += 1;
+                    continue;
+                }
+                let item = &of.talk.lanes[one.side][one.at];
+                if self.is_cut_off(run, of, one) {
+                    self.noise.suppress_builtin(Builtin::Timing, 1);
+                    continue;
+                }
+                let Some(difference) = self.one(run, of, one.side, item, &one.before) else {
+                    continue;
+                };
+                let told = told.entry((one.talk, one.side)).or_default();
+                if *told < OF_LANE_MAX {
+                    *told += 1;
+                    again.insert(same, (self.found.differences.len(), 1));
+                    self.found.differences.push(difference);
+                }
+            }
+            for (at, times) in again.into_values().filter(|(_, times)| *times > 1) {
+                let difference = &mut self.found.differences[at];
+                difference.times = times;
+                let once = [" is missing", " is sent in the second"][run];
+                let many = [
+                    format!(" is missing {times} times"),
+                    format!(" is sent {times} more times, in the second"),
+                ];
+                difference.what = difference.what.replacen(once, &many[run], 1);
+            }
+        }
+    }
+
+    /// Notes that a message reached a process in both runs; whether it did.
+    fn arrived(&mut self, items: [&Item; 2], lane: usize, stands: [usize; 2], moved: bool) -> bool {
         let [Some(a), Some(b)] = items.map(|item| item.received.clone()) else {
-            return;
+            return false;
         };
         let processes = [&a, &b].map(|sight| sight.point.event.stream.process);
-        if self.pairs.other(processes[0]) == Some(processes[1]) {
-            let key = (processes[0], processes[1]);
+        // Of several that serve alike, any may be the one.
+        let kinds = [0, 1].map(|run| self.pairs.kind(run, processes[run]));
+        let alike = kinds[0] == kinds[1] && !kinds[0].is_empty();
+        let known = alike || self.pairs.other(processes[0]) == Some(processes[1]);
+        if known {
+            let key = (a.point.place.chain, b.point.place.chain);
             self.arrivals.entry(key).or_default().push(Arrival {
                 sights: [a, b],
-                lane: self.lanes,
+                lane,
+                stands,
+                moved,
                 text: items[0].text.clone(),
             });
         }
+        known
     }
 
     fn pair(
@@ -224,10 +487,14 @@ impl<'a> Comparing<'a> {
         if items[0].body == items[1].body {
             return None;
         }
+        let now_ns = [0, 1]
+            .map(|run: usize| self.runs[run].wall_ns + i128::from(items[run].sight.point.time_ns));
         let mut comparer = Comparer {
             noise: self.noise,
             protocol: items[0].protocol,
             connection: &of[0].name,
+            now_ns: Some(now_ns),
+            unordered: false,
         };
         let compared = comparer.compare(&items[0].body, &items[1].body, true);
         if compared.different == 0 {
@@ -247,7 +514,13 @@ impl<'a> Comparing<'a> {
             (_, _) => format!("The fields {}", names.join(", ")),
         };
         let who = self.route(0, of[0], side, items[0]);
-        let kind = kind_of(of[0].talk, Kind::Payload);
+        // Times that left the clock are a clock that jumped, as long as nothing else differs.
+        let jumped = compared.moved.first();
+        let jumped = jumped.filter(|_| compared.moved.len() as u64 == compared.different);
+        let kind = match jumped {
+            Some(_) => Kind::Jump,
+            None => kind_of(of[0].talk, Kind::Payload),
+        };
         let verb = if compared.different > 1 {
             "differ"
         } else {
@@ -258,8 +531,14 @@ impl<'a> Comparing<'a> {
             shown(&items[0].sight, self.told(0, of[0], side, items[0])),
             shown(&items[1].sight, self.told(1, of[1], side, items[1])),
         );
+        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        difference.internal = self.is_internal(of[0], items[0]);
         difference.more = compared.different - compared.fields.len() as u64;
         difference.fields = compared.fields;
+        difference.outside = of[0].talk.ends[side].is_none();
+        if let Some(apart_ms) = jumped {
+            difference.note = format!("the time in it is {} in the second run", away(*apart_ms));
+        }
         Some(difference)
     }
 
@@ -292,10 +571,117 @@ impl<'a> Comparing<'a> {
         sides[run] = shown(&item.sight, self.told(run, of, side, item));
         let [a, b] = sides;
         let mut difference = Difference::new(kind, what).at(a, b);
+        difference.way = format!("{} {} {side}", of.talk.channel, of.name);
+        difference.internal = self.is_internal(of, item) || self.is_of_loop(run, of, item);
         let fallback = before[1 - run].clone();
         let fallback = fallback.or_else(|| self.start_of(1 - run, run, item));
         difference.places[1 - run] = fallback;
+        difference.outside = of.talk.ends[side].is_none();
         Some(difference)
+    }
+
+    /// Whether a command that is run again and again says it to the next one of its pipeline: how often is a
+    /// matter of time.
+    fn is_of_loop(&self, run: usize, of: &Described<'a>, item: &Item) -> bool {
+        let sender = item.sight.point.event.stream.process;
+        let argv = |process: u32| {
+            self.runs[run]
+                .processes
+                .get(&process)
+                .map(|known| &known.argv)
+        };
+        let parent = self.runs[run]
+            .processes
+            .get(&sender)
+            .and_then(|known| known.parent);
+        let command = parent.is_some_and(|parent| argv(parent) != argv(sender));
+        of.talk.channel == "pipe" && command && self.found.loops.contains(&(run, sender))
+    }
+
+    /// Answers that took far longer in the second run, and for which nobody else was waited.
+    fn slow_answers(&mut self, talks: &[Vec<Described<'a>>; 2], both: &[(usize, usize)]) {
+        let answered = told(self.runs[1], true);
+        for (a, b) in both {
+            let of = [&talks[0][*a], &talks[1][*b]];
+            let items = |run: usize| {
+                let lanes = &of[run].talk.lanes;
+                lanes[0].iter().zip(&lanes[1])
+            };
+            let hashes = of[0].hashes[0].iter().zip(&of[1].hashes[0]);
+            let all = items(0).zip(items(1)).zip(hashes);
+            for ((one, other), _) in all.filter(|(_, (a, b))| a == b) {
+                let took = [one, other].map(|(question, answer)| {
+                    let from = question.received.as_ref()?.point;
+                    let to = answer.sight.point;
+                    let same = from.event.stream.process == to.event.stream.process;
+                    same.then(|| (from, to, to.time_ns.saturating_sub(from.time_ns)))
+                });
+                let [Some((.., less)), Some((from, to, more))] = took else {
+                    continue;
+                };
+                let slow = more > less.saturating_add(SLOWER_BY_NS) && more / SLOWER_TIMES > less;
+                let told = answered.get(&from.place.chain);
+                let told = told.map_or(&[][..], Vec::as_slice);
+                let next = told.partition_point(|order| *order <= from.place.order);
+                let alone = told.get(next).is_none_or(|order| *order > to.place.order);
+                if !slow || !alone && from.place.chain == to.place.chain {
+                    continue;
+                }
+                let sides = [one, other].map(|(question, _)| question.received.clone());
+                let [Some(in_a), Some(in_b)] = sides else {
+                    continue;
+                };
+                let text = shortened(&other.0.text, 80);
+                let took = [less, more].map(|ns| format!("{:.3} s", ns as f64 / 1e9));
+                let what = format!(
+                    "{} took {} instead of {} to answer “{text}”.",
+                    in_b.who, took[1], took[0]
+                );
+                let side = |sight: &Sight, took: &str| shown(sight, format!("answers in {took}"));
+                let difference = Difference::new(Kind::Slow, what);
+                let (a, b) = (side(&in_a, &took[0]), side(&in_b, &took[1]));
+                self.found.suspects.push(difference.at(a, b));
+            }
+        }
+    }
+
+    /// Whether it is no text, and went between processes that run one program: what a server and its own
+    /// children say to each other is theirs.
+    fn is_internal(&self, of: &Described<'a>, item: &Item) -> bool {
+        let binary = match &item.body {
+            Node::Bytes(_) => true,
+            Node::Text(text) => times::is_binary(text.as_bytes()),
+            Node::Null | Node::Bool(_) | Node::Int(_) | Node::UInt(_) | Node::Float(_) => false,
+            Node::List(_) | Node::Map(_) | Node::Elided(_) | Node::Redacted => false,
+        };
+        let argv = |side: usize| {
+            let process = of.talk.ends[side]?;
+            let known = self
+                .runs
+                .iter()
+                .find_map(|run| run.processes.get(&process))?;
+            Some(&known.argv)
+        };
+        binary && matches!(of.talk.channel, "pipe" | "unix") && argv(0) == argv(1)
+    }
+
+    /// Whether a message is the last of its sender, and the other run's sender was killed there: what it
+    /// was about to send, or had just sent, is not known.
+    fn is_cut_off(&self, run: usize, of: &Described<'a>, one: &Lonely) -> bool {
+        let lane = &of.talk.lanes[one.side];
+        let sender = lane[one.at].sight.point.event.stream.process;
+        let mut pairs = self.pairs.both.iter();
+        let twin = pairs.find(|(a, b)| [*a, *b][run] == sender);
+        let ended = |run: usize, process: u32| {
+            let known = self.runs[run].processes.get(&process)?;
+            known.end.as_ref().map(|(how, _)| *how)
+        };
+        let killed = |how: Option<Ended>| {
+            matches!(how, None | Some(Ended::Unknown | Ended::Signal(SIGKILL)))
+        };
+        self.last_sent[run].get(&sender) == Some(&lane[one.at].sight.point.time_ns)
+            && killed(ended(run, sender))
+            && twin.is_some_and(|(a, b)| killed(ended(1 - run, [*a, *b][1 - run])))
     }
 
     /// Where the other run's sender began, if there is one.
@@ -310,24 +696,10 @@ impl<'a> Comparing<'a> {
         Some(process.start.clone())
     }
 
-    /// All of a connection that only one run has.
-    fn only(&mut self, run: usize, of: &Described<'a>) {
-        let mut told = 0;
-        for side in [0, 1] {
-            for item in &of.talk.lanes[side] {
-                let difference = self.one(run, of, side, item, &[None, None]);
-                if let Some(difference) = difference.filter(|_| told < OF_LANE_MAX) {
-                    told += 1;
-                    self.found.differences.push(difference);
-                }
-            }
-        }
-    }
-
     fn route(&self, run: usize, of: &Described<'a>, side: usize, item: &Item) -> String {
         let end = |side: usize| match of.talk.ends[side] {
-            Some(process) => self.runs[run].name(process),
-            None => of.talk.names[side].clone(),
+            Some(process) => Arc::from(self.runs[run].name(process)),
+            None => Arc::from(of.talk.names[side].as_str()),
         };
         // A socket may have gone to a child: whoever sent it is the sender.
         let from = match of.talk.ends[side] {
@@ -371,6 +743,8 @@ fn shape(item: &Item) -> String {
                 ("method" | "target" | "command" | "name" | "query" | "type", Node::Text(text)) => {
                     format!("{name}={}", word(text))
                 }
+                ("content", Node::Map(_)) => "content={}".to_owned(),
+                ("content", Node::List(_)) => "content=[]".to_owned(),
                 // A reply is a reply, whether it is of success or not.
                 ("reason", _) => String::new(),
                 (name, _) => name.to_owned(),
@@ -381,6 +755,9 @@ fn shape(item: &Item) -> String {
             Some(Node::Text(text)) => format!("[{}", word(text)),
             Some(_) | None => "[".to_owned(),
         },
+        // What Redis answers to a command is a value, if it is no list.
+        Node::Text(_) if item.protocol == "redis" => "value".to_owned(),
+        Node::Text(text) if times::is_binary(text.as_bytes()) => "bytes".to_owned(),
         Node::Text(text) => word(text),
         Node::Bytes(_) => "bytes".to_owned(),
         Node::Null | Node::Bool(_) | Node::Int(_) | Node::UInt(_) | Node::Float(_) => {
@@ -390,7 +767,127 @@ fn shape(item: &Item) -> String {
     }
 }
 
+/// Messages that stand elsewhere in the other run, as pairs of a lane and a place in it.
+struct Moved {
+    pairs: Vec<((usize, usize), (usize, usize))>,
+    of: [FxHashSet<(usize, usize)>; 2],
+}
+
+impl Moved {
+    fn look_for(&mut self, talks: &[Vec<Described<'_>>; 2], lanes: &[Lane], kin: bool) {
+        type Places = VecDeque<(usize, usize)>;
+        let mut loose: FxHashMap<(&str, usize, u64), [Places; 2]> = FxHashMap::default();
+        let mut keys = Vec::new();
+        for (number, lane) in lanes.iter().enumerate() {
+            for stretch in lane.stretches.iter().filter(|stretch| !stretch.equal) {
+                for (run, range) in [(0, &stretch.a), (1, &stretch.b)] {
+                    let Some(talk) = lane.talks[run] else {
+                        continue;
+                    };
+                    let of = &talks[run][talk];
+                    let ends = if kin { &of.kin } else { &of.ends };
+                    for at in range.clone().filter(|at| !self.has(run, number, *at)) {
+                        let key = (ends.as_str(), lane.side, of.hashes[lane.side][at]);
+                        loose.entry(key).or_default()[run].push_back((number, at));
+                        if run == 0 {
+                            keys.push(key);
+                        }
+                    }
+                }
+            }
+        }
+        for key in keys {
+            let Some([a, b]) = loose.get_mut(&key) else {
+                continue;
+            };
+            let (Some(one), Some(other)) = (a.front().copied(), b.front().copied()) else {
+                continue;
+            };
+            a.pop_front();
+            b.pop_front();
+            self.of[0].insert(one);
+            self.of[1].insert(other);
+            self.pairs.push((one, other));
+        }
+    }
+
+    fn has(&self, run: usize, lane: usize, at: usize) -> bool {
+        self.of[run].contains(&(lane, at))
+    }
+}
+
+/// Finds, among what is not equal where it stands, what is equal elsewhere between the same two.
+fn find_moved(talks: &[Vec<Described<'_>>; 2], lanes: &[Lane]) -> Moved {
+    let mut moved = Moved {
+        pairs: Vec::new(),
+        of: Default::default(),
+    };
+    // Then what another process of the same kind said instead, such as one of several workers.
+    for kin in [false, true] {
+        moved.look_for(talks, lanes, kin);
+    }
+    moved
+}
+
+/// Finds messages that have only changed their values among each other, such as numbers that a server gave
+/// to its clients as they came: of all that differ on their way, each run has the same values.
+fn find_permuted(differences: &mut [Difference]) {
+    // Words that differ, by where they stand, and how much more often the first run has them.
+    type Words = BTreeMap<(String, String, usize), BTreeMap<String, i64>>;
+    let mut all = Words::new();
+    let payload = |difference: &&mut Difference| difference.kind == Kind::Payload;
+    let mut more: BTreeMap<String, i64> = BTreeMap::new();
+    for difference in differences.iter() {
+        if matches!(difference.kind, Kind::Missing | Kind::Extra) {
+            let times = i64::try_from(difference.times).unwrap_or(i64::MAX);
+            let known = more.entry(difference.way.clone()).or_default();
+            *known = known.saturating_add(times);
+        }
+    }
+    let words = |difference: &Difference| {
+        let mut found = Vec::new();
+        for field in &difference.fields {
+            let (Some(a), Some(b)) = (&field.a, &field.b) else {
+                return None;
+            };
+            let cut = |text: &str| -> Vec<String> {
+                let words = text.split(|c: char| !c.is_alphanumeric());
+                words.map(str::to_owned).collect()
+            };
+            let (a, b) = (cut(a), cut(b));
+            if a.len() != b.len() {
+                return None;
+            }
+            let both = a.into_iter().zip(b).enumerate();
+            for (at, (a, b)) in both.filter(|(_, (a, b))| a != b) {
+                found.push(((difference.way.clone(), field.path.clone(), at), a, b));
+            }
+        }
+        (difference.more == 0).then_some(found)
+    };
+    for difference in differences.iter_mut().filter(payload) {
+        for (place, a, b) in words(difference).into_iter().flatten() {
+            let counts = all.entry(place).or_default();
+            *counts.entry(a).or_default() += 1;
+            *counts.entry(b).or_default() -= 1;
+        }
+    }
+    // Where one run has more messages, it has as many values more.
+    let even = |place: &(String, String, usize)| {
+        let counts: Option<&BTreeMap<String, i64>> = all.get(place);
+        let odd = counts.map_or(i64::MAX, |counts| {
+            counts.values().map(|count| count.abs()).sum()
+        });
+        odd <= 2 * more.get(&place.0).copied().unwrap_or(0)
+    };
+    for difference in differences.iter_mut().filter(payload) {
+        let words = words(difference);
+        difference.permuted = words
+            .is_some_and(|words| !words.is_empty() && words.iter().all(|(place, ..)| even(place)));
+    }
+}
+
 /// Counts what moved without consequence.
-pub fn suppress_order(noise: &mut Noise, count: u64) {
+pub fn noise_of_order(noise: &mut Noise, count: u64) {
     noise.suppress_builtin(Builtin::Order, count);
 }

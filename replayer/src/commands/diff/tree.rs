@@ -6,13 +6,18 @@ use std::hash::Hasher;
 use reenact_wire::{escape, Blob, Node};
 use rustc_hash::FxHasher;
 
-use super::noise::{Hits, Noise, Spot};
+use super::noise::{are_drawn_alike, Builtin, Hits, Noise, Spot};
 use super::sequence::{self, Step};
+use super::times;
 
 /// Fields of one message that are reported; further ones are only counted.
 const FIELDS_MAX: usize = 32;
 /// Characters of a value that are shown.
 const VALUE_MAX: usize = 120;
+/// Lists of so many items are compared as sets.
+const UNORDERED_MIN: usize = 64;
+/// Odd, so that no two numbers become the same, and far from sums of small ones.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Levels of trees that are walked; what lies deeper is compared as text.
 const DEPTH_MAX: usize = 160;
 
@@ -32,6 +37,11 @@ pub struct Compared {
     pub different: u64,
     /// Fields that differ only by noise.
     pub noise: u64,
+    /// Of those that differ, times that are not noise: how far apart they are, in milliseconds, each
+    /// less the clock of its run.
+    pub moved: Vec<i128>,
+    /// A rule of the user hid something.
+    pub ignored: bool,
 }
 
 /// Compares trees of one kind of place.
@@ -39,6 +49,10 @@ pub struct Comparer<'a> {
     pub noise: &'a mut Noise,
     pub protocol: &'a str,
     pub connection: &'a str,
+    /// CLOCK_REALTIME where each of the two is, to tell times that merely went on from others.
+    pub now_ns: Option<[i128; 2]>,
+    /// Within a list whose order says nothing.
+    pub unordered: bool,
 }
 
 impl Comparer<'_> {
@@ -79,17 +93,30 @@ impl Comparer<'_> {
                     within(path, name, |path| {
                         self.hash_node(path, value, depth + 1, &mut one);
                     });
-                    sum = sum.wrapping_add(one.finish().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                    sum = sum.wrapping_add(one.finish().wrapping_mul(SPREAD));
                 }
                 to.write_u64(sum);
             }
             Node::List(items) if depth < DEPTH_MAX => {
                 to.write_u8(2);
+                // A long list may be what a hash table has, in no order.
+                let mut sum = 0u64;
+                let within_other = self.unordered;
+                self.unordered |= items.len() >= UNORDERED_MIN;
                 for (at, item) in items.iter().enumerate() {
+                    let mut one = FxHasher::default();
                     within(path, &at.to_string(), |path| {
-                        self.hash_node(path, item, depth + 1, to);
+                        self.hash_node(path, item, depth + 1, &mut one);
                     });
+                    match within_other || items.len() >= UNORDERED_MIN {
+                        false => to.write_u64(one.finish()),
+                        // Which of its items are there says nothing, if not all are.
+                        true if is_elided(items) => {}
+                        true => sum = sum.wrapping_add(one.finish().wrapping_mul(SPREAD)),
+                    }
                 }
+                self.unordered = within_other;
+                to.write_u64(sum);
             }
             Node::Map(_) | Node::List(_) | Node::Null | Node::Bool(_) | Node::Int(_) => {
                 self.hash_leaf(path, node, to);
@@ -156,6 +183,8 @@ impl Comparer<'_> {
         depth: usize,
         out: &mut Compared,
     ) {
+        let within_other = self.unordered;
+        self.unordered |= a.len() >= UNORDERED_MIN && b.len() >= UNORDERED_MIN;
         let mut hashes = |items: &[Node]| -> Vec<u64> {
             let hash = |item| {
                 let mut hasher = FxHasher::default();
@@ -165,6 +194,12 @@ impl Comparer<'_> {
             items.iter().map(hash).collect()
         };
         let (of_a, of_b) = (hashes(a), hashes(b));
+        let unordered = std::mem::replace(&mut self.unordered, within_other);
+        let elided = is_elided(a) && is_elided(b) && a.last() == b.last();
+        if unordered && (elided || sorted(&of_a) == sorted(&of_b)) {
+            out.noise += 1;
+            return;
+        }
         for step in sequence::align(&of_a, &of_b, |_, _| true) {
             match step {
                 Step::Both(at, other) => within(path, &at.to_string(), |path| {
@@ -197,12 +232,26 @@ impl Comparer<'_> {
         let ignored = |masked: &Option<(String, Vec<u8>)>| {
             masked.as_ref().is_none_or(|(text, _)| text == "<ignored>")
         };
-        if of_a == of_b || ignored(&of_a) && ignored(&of_b) {
-            out.noise += 1;
-            if count {
-                self.noise.suppress(&hits);
-            }
-            return;
+        let drawn = a.zip(b).is_some_and(|(a, b)| are_drawn(a, b));
+        if drawn {
+            hits.insert(Builtin::Token as usize);
+        }
+        if of_a == of_b || drawn || ignored(&of_a) && ignored(&of_b) {
+            let now_ns = self.now_ns.filter(|_| !ignored(&of_a));
+            let moved = now_ns.zip(a.zip(b)).and_then(|(now_ns, (a, b))| {
+                let of_a = times::away_ms(&text(a), now_ns[0])?;
+                let apart = times::away_ms(&text(b), now_ns[1])? - of_a;
+                (apart.abs() > times::SLACK_MS).then_some(apart)
+            });
+            let Some(moved) = moved else {
+                out.noise += 1;
+                out.ignored |= ignored(&of_a) && ignored(&of_b);
+                if count {
+                    self.noise.suppress(&hits);
+                }
+                return;
+            };
+            out.moved.push(moved);
         }
         out.different += 1;
         if out.fields.len() < FIELDS_MAX {
@@ -214,6 +263,16 @@ impl Comparer<'_> {
             });
         }
     }
+}
+
+fn is_elided(items: &[Node]) -> bool {
+    matches!(items.last(), Some(Node::Elided(_)))
+}
+
+fn sorted(hashes: &[u64]) -> Vec<u64> {
+    let mut all = hashes.to_vec();
+    all.sort_unstable();
+    all
 }
 
 /// Goes one level down.
@@ -290,6 +349,14 @@ fn unmasked(node: &Node) -> Vec<u8> {
     }
 }
 
+/// Whether two values are words that were drawn by chance in each run.
+fn are_drawn(a: &Node, b: &Node) -> bool {
+    match (a, b) {
+        (Node::Text(a), Node::Text(b)) => are_drawn_alike(a, b),
+        (_, _) => false,
+    }
+}
+
 fn shown(node: &Node) -> String {
     let text = match node {
         Node::Text(text) => format!("\"{}\"", escape(text.as_bytes()).replace('"', "\\\"")),
@@ -311,6 +378,8 @@ mod tests {
             noise: &mut noise,
             protocol: "http",
             connection: "a -> b",
+            now_ns: None,
+            unordered: false,
         };
         let (a, b) = (Node::text(a), Node::text(b));
         let out = comparer.compare(&a, &b, true);
@@ -361,6 +430,8 @@ mod tests {
             noise: &mut noise,
             protocol: "http",
             connection: "",
+            now_ns: None,
+            unordered: false,
         };
         let out = comparer.compare(&map(["a", "b"]), &map(["a", "c"]), false);
         assert_eq!(out.fields[0].path, "set-cookie#2");

@@ -1,0 +1,257 @@
+//! Regressions planted into five systems: `replay diff` names what was planted first, and two runs that
+//! pass are the same but for noise.
+
+use std::fs;
+use std::time::Duration;
+
+use reenact_tests::{
+    c_library, c_program, need, node_packages, postgres_cluster, postgres_programs, program,
+    python_packages, rounds, source, Recording, Subject,
+};
+use serde_json::Value;
+
+/// What was planted is not to be read off the environment that planted it.
+const RULES: &str = "[[ignore]]\nprotocol = \"env\"\nfield = \"PLANT\"\n\
+                     [[ignore]]\nprotocol = \"env\"\nfield = \"LD_PRELOAD\"\n";
+/// Recordings until chance has done what is asked for.
+const TRIES_MAX: u64 = 40;
+
+/// A regression: what one run has in its environment, and the cause that must come first.
+struct Planted {
+    name: &'static str,
+    environment: Vec<(&'static str, String)>,
+    kinds: &'static [&'static str],
+    /// One of these stands in the cause's sentence.
+    words: &'static [&'static str],
+}
+
+fn plant(
+    name: &'static str,
+    kinds: &'static [&'static str],
+    words: &'static [&'static str],
+) -> Planted {
+    Planted {
+        name,
+        environment: vec![("PLANT", name.to_owned())],
+        kinds,
+        words,
+    }
+}
+
+fn given(
+    name: &'static str,
+    value: &str,
+    kinds: &'static [&'static str],
+    words: &'static [&'static str],
+) -> Planted {
+    Planted {
+        name,
+        environment: vec![(name, value.to_owned())],
+        kinds,
+        words,
+    }
+}
+
+fn record(subject: &Subject, environment: &[(&'static str, String)]) -> Recording {
+    let subject = environment
+        .iter()
+        .fold(subject.clone(), |subject, (name, value)| {
+            subject.env(name, value)
+        });
+    let recording = subject.within(Duration::from_secs(60)).record();
+    if recording.recorded.code().is_none() {
+        recording.fail("the system does not end", None);
+    }
+    recording
+}
+
+/// What `replay diff --json` says of two recordings.
+fn diff(a: &Recording, b: &Recording) -> Value {
+    let rules = a.folder("rules").join("rules.toml");
+    fs::write(&rules, RULES).expect("a file of rules");
+    let [rules, a_trace] = [rules.as_path(), a.trace()].map(|path| path.display().to_string());
+    let options = ["diff", "--json", "--ignore", &rules, &a_trace];
+    let compared = a.replay_with(&options, b.trace());
+    let told: Option<Value> = serde_json::from_slice(&compared.stdout).ok();
+    let due = match told.as_ref().and_then(|told| told["verdict"].as_str()) {
+        Some("different") => 1,
+        _ => 0,
+    };
+    match told {
+        Some(told) if compared.code() == Some(due) => told,
+        _ => a.fail("replay diff fails", Some(&compared)),
+    }
+}
+
+fn causes(told: &Value) -> Vec<String> {
+    let causes = told["causes"].as_array().into_iter().flatten();
+    let lines = causes.map(|cause| {
+        let what = cause["what"].as_str().unwrap_or_default();
+        format!(
+            "{} {} {what}",
+            cause["score"],
+            cause["kind"].as_str().unwrap_or_default()
+        )
+    });
+    lines.take(4).collect()
+}
+
+/// Which of the causes is the planted one, counted from 1; 0 if it is none of the first three.
+fn rank(told: &Value, planted: &Planted) -> usize {
+    let causes = told["causes"].as_array().into_iter().flatten();
+    let found = causes.take(3).position(|cause| {
+        let what = cause["what"].as_str().unwrap_or_default();
+        planted.kinds.iter().any(|kind| cause["kind"] == *kind)
+            && planted.words.iter().any(|word| what.contains(word))
+    });
+    found.map_or(0, |at| at + 1)
+}
+
+/// Two runs, or more where asked for, that pass are the same; each planted one differs as it should.
+/// Returns a run that passes.
+fn tried(subject: &Subject, planted: &[Planted]) -> Recording {
+    let good = record(subject, &[]);
+    if good.recorded.code() != Some(0) {
+        good.fail("it does not pass", None);
+    }
+    for _ in 0..rounds(10) {
+        let again = record(subject, &[]);
+        let told = diff(&good, &again);
+        if told["verdict"] != "same but for noise" {
+            good.fail(&format!("two runs that pass: {told:#}"), None);
+        }
+    }
+    let mut wrong = Vec::new();
+    for planted in planted {
+        let bad = record(subject, &planted.environment);
+        let told = diff(&good, &bad);
+        let rank = rank(&told, planted);
+        println!("{}: {rank}", planted.name);
+        if rank != 1 {
+            wrong.push(format!("{} is {rank}: {:#?}", planted.name, causes(&told)));
+        }
+    }
+    if !wrong.is_empty() {
+        good.fail(&wrong.join("\n"), None);
+    }
+    good
+}
+
+#[test]
+fn redis_with_a_replica() {
+    need("redis-server", "redis-server");
+    let script = source("planted/replica.sh").display().to_string();
+    let subject = program(&["bash", &script])
+        .env("PLANT", "")
+        .env("POLICY", "noeviction");
+    let planted = [
+        plant("payload", &["payload"], &["redis message"]),
+        plant("drop", &["missing", "process"], &["incr orders"]),
+        plant("double", &["extra", "process"], &["rpush queue"]),
+        plant("overtake", &["overtaken"], &["set last"]),
+        plant("replica", &["exit"], &["redis-server"]),
+        given("POLICY", "allkeys-lru", &["environment"], &["POLICY"]),
+    ];
+    tried(&subject, &planted);
+}
+
+#[test]
+fn a_ledger_in_postgresql() {
+    let script = source("planted/ledger.sh").display().to_string();
+    let subject = program(&["bash", &script])
+        .env("PLANT", "")
+        .env("PG_BIN", &postgres_programs().display().to_string())
+        .env("CLUSTER", &postgres_cluster("ledger").display().to_string());
+    let planted = [
+        plant("payload", &["payload"], &["postgresql message"]),
+        plant("drop", &["missing", "process"], &["INSERT INTO accounts"]),
+        plant("retry", &["extra", "process"], &["UPDATE accounts"]),
+        plant("overtake", &["overtaken"], &["UPDATE accounts"]),
+    ];
+    tried(&subject, &planted);
+}
+
+#[test]
+fn a_stock_over_grpc() {
+    need("node", "nodejs");
+    let grpc = [
+        "grpcio==1.85.3",
+        "protobuf==7.36.2",
+        "psycopg[binary]==3.3.9",
+    ];
+    let python_path = python_packages(&grpc).display().to_string();
+    let grpc = ["@grpc/grpc-js@1.14.7", "@grpc/proto-loader@0.8.1"];
+    let node_path = node_packages(&grpc).display().to_string();
+    let script = source("planted/picker.sh").display().to_string();
+    let subject = program(&["bash", &script])
+        .env("PYTHONPATH", &python_path)
+        .env("NODE_PATH", &node_path)
+        .env("PLANT", "");
+    let planted = [
+        plant("payload", &["payload"], &["grpc message"]),
+        plant("drop", &["missing"], &["three"]),
+        plant("double", &["extra"], &["three"]),
+        plant("retry", &["extra"], &["four"]),
+    ];
+    tried(&subject, &planted);
+
+    // The same, told the same, that picks one of two things.
+    let picks = subject.env("PICK", "1");
+    let good = record(&picks, &[]);
+    let other = (0..TRIES_MAX)
+        .map(|_| record(&picks, &[]))
+        .find(|bad| bad.stdout() != good.stdout());
+    let Some(other) = other else {
+        good.fail("chance picks the same again and again", None)
+    };
+    let told = diff(&good, &other);
+    let chance = plant("choice", &["randomness"], &["python3"]);
+    assert_eq!(rank(&told, &chance), 1, "{:#?}", causes(&told));
+}
+
+#[test]
+fn a_queue_behind_http() {
+    need("node", "nodejs");
+    let script = source("planted/queue.js").display().to_string();
+    let subject = program(&["node", &script]).env("PLANT", "");
+    let slow = c_library("planted/slow_disk.c").display().to_string();
+    let planted = [
+        plant("payload", &["payload"], &["content.sum"]),
+        plant("drop", &["missing"], &["number"]),
+        plant("clock", &["clock"], &["content.at"]),
+        plant("exit", &["exit"], &["node"]),
+        given("LIMIT", "7", &["environment"], &["LIMIT"]),
+        given("LD_PRELOAD", &slow, &["slow"], &["sleep", "to answer"]),
+    ];
+    tried(&subject, &planted);
+}
+
+#[test]
+fn a_pipeline() {
+    let script = source("planted/pipeline.sh").display().to_string();
+    let subject = program(&["bash", &script])
+        .env("PLANT", "")
+        .env("PRICE", "4");
+    let planted = [
+        plant("payload", &["payload"], &["plums", "pipe"]),
+        plant("drop", &["missing"], &["pears"]),
+        plant("signal", &["process", "exit", "event"], &["sh"]),
+    ];
+    tried(&subject, &planted);
+}
+
+#[test]
+fn threads_in_another_order() {
+    let race = c_program("planted/race.c");
+    let subject = program(&[&race.display().to_string()]);
+    let good = record(&subject.clone().chaos(1), &[]);
+    let bad = (2..TRIES_MAX)
+        .map(|seed| record(&subject.clone().chaos(seed), &[]))
+        .find(|bad| bad.stdout() != good.stdout());
+    let Some(bad) = bad else {
+        good.fail("the same thread is first again and again", None)
+    };
+    let told = diff(&good, &bad);
+    let threads = plant("threads", &["threads"], &["race"]);
+    assert_eq!(rank(&told, &threads), 1, "{:#?}", causes(&told));
+}
