@@ -297,4 +297,14 @@ fn replicas_that_should_agree_are_held_against_each_other() {
     let event = odd[0]["event"].as_str().expect("an event");
     let line = format!("disagrees from {event} on");
     assert!(shown.text().contains(&line), "{}", shown.text());
+
+    // Two runs are compared by them, too.
+    let right_trace = right.trace().display().to_string();
+    let options = ["diff", "--json", &right_trace];
+    let compared = right.replay_with(&options, wrong.trace());
+    let told: Value = serde_json::from_slice(&compared.stdout).expect("JSON");
+    let causes = told["causes"].as_array().expect("causes");
+    let sum = causes.iter().find(|cause| cause["kind"] == "checksum");
+    let sum = sum.unwrap_or_else(|| panic!("no checksum: {told:#}"));
+    assert_eq!(sum["b"]["event"], event, "{told:#}");
 }

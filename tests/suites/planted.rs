@@ -15,6 +15,8 @@ const RULES: &str = "[[ignore]]\nprotocol = \"env\"\nfield = \"PLANT\"\n\
                      [[ignore]]\nprotocol = \"env\"\nfield = \"LD_PRELOAD\"\n";
 /// Recordings until chance has done what is asked for.
 const TRIES_MAX: u64 = 40;
+/// Recordings in which something else was slow.
+const SLOW_TRIES_MAX: u64 = 4;
 
 /// A regression: what one run has in its environment, and the cause that must come first.
 struct Planted {
@@ -107,6 +109,21 @@ fn rank(told: &Value, planted: &Planted) -> usize {
     found.map_or(0, |at| at + 1)
 }
 
+/// Records a planted run, and compares it. On a machine that does much else, something else may really have
+/// been slow: then it is recorded again.
+fn compared(good: &Recording, subject: &Subject, planted: &Planted) -> (Value, usize) {
+    let mut tries = 0;
+    loop {
+        let told = diff(good, &record(subject, &planted.environment));
+        let rank = rank(&told, planted);
+        let slow = told["causes"][0]["kind"] == "slow";
+        tries += 1;
+        if rank == 1 || !slow || tries == SLOW_TRIES_MAX {
+            return (told, rank);
+        }
+    }
+}
+
 /// Two runs, or more where asked for, that pass are the same; each planted one differs as it should.
 /// Returns a run that passes.
 fn tried(subject: &Subject, planted: &[Planted]) -> Recording {
@@ -123,9 +140,7 @@ fn tried(subject: &Subject, planted: &[Planted]) -> Recording {
     }
     let mut wrong = Vec::new();
     for planted in planted {
-        let bad = record(subject, &planted.environment);
-        let told = diff(&good, &bad);
-        let rank = rank(&told, planted);
+        let (told, rank) = compared(&good, subject, planted);
         println!("{}: {rank}", planted.name);
         if rank != 1 {
             wrong.push(format!("{} is {rank}: {:#?}", planted.name, causes(&told)));

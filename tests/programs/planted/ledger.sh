@@ -32,6 +32,7 @@ mkfifo left right
 if [ "$PLANT" = overtake ]; then echo > right; wait $M; echo > left; wait $L; else echo > left; wait $L; echo > right; wait $M; fi
 total=$(sql 'SELECT sum(amount) FROM accounts')
 sql 'SELECT name, amount FROM accounts ORDER BY name'
-kill -INT $S
+# Whoever is still there ends by itself.
+kill -TERM $S
 wait $S
 [ "$total" = 222 ]
