@@ -104,7 +104,7 @@ impl Tracker {
             Flow::Exec => {}
             Flow::ExitTask => {
                 let process = self.processes.get(&cx.process());
-                if process.is_none_or(|process| process.tasks <= 1) {
+                if process.is_none_or(|process| process.tasks <= 1 && !process.killed) {
                     self.end_process(cx, Ended::Status(cx.arg(0) as u8), None);
                 }
             }
@@ -219,7 +219,7 @@ impl Tracker {
         }
         // All other tasks of the process are gone.
         if let Some(process) = self.processes.get_mut(&cx.process()) {
-            process.tasks = 1;
+            (process.tasks, process.killed) = (1, false);
         }
     }
 

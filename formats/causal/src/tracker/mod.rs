@@ -30,6 +30,10 @@ const NAME_MAX: usize = 15;
 /// Arguments of a program that are kept, and their bytes.
 const ARGV_MAX: usize = 1 << 16;
 const SIGCHLD: u32 = 17;
+const SIGKILL: u32 = 9;
+/// Signals that kill whoever does not handle them, the surest first: SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT,
+/// SIGABRT, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE.
+const DEADLY: [u32; 10] = [SIGKILL, 15, 2, 1, 3, 6, 14, 10, 12, 13];
 /// Where a `siginfo_t` names a process.
 const SI_PID: usize = 16;
 
@@ -54,6 +58,8 @@ pub struct Process {
     table: u32,
     /// Tasks that have not ended.
     tasks: u32,
+    /// One of its tasks was killed, and with it the process, though others did something at that time.
+    killed: bool,
 }
 
 #[derive(Default)]
@@ -234,17 +240,19 @@ impl Tracker {
             return;
         };
         process.tasks = process.tasks.saturating_sub(1);
+        process.killed |= end.killed_by != 0;
         // Threads are killed when their process exits, so that only the last one's end tells.
         if process.ended.is_some() || process.tasks > 0 {
             return;
         }
-        let how = match end.killed_by {
-            0 => Ended::Unknown,
-            signal => Ended::Signal(signal),
+        let (id, killed) = (process.last, process.killed);
+        let sent = self.deadly(end.process);
+        let how = match (killed, sent) {
+            (false, _) => Ended::Unknown,
+            (true, Some((signal, _))) => Ended::Signal(signal),
+            (true, None) => Ended::Signal(SIGKILL),
         };
-        let id = process.last;
-        let by = self.kills.get(&(end.process, end.killed_by));
-        let by = by.map(|(_, event)| *event);
+        let by = sent.filter(|_| killed).map(|(_, event)| event);
         let event = Event::default();
         let cx = Cx {
             id,
@@ -301,6 +309,7 @@ impl Tracker {
                 last: id,
                 table,
                 tasks: 1,
+                killed: false,
             },
         );
     }
@@ -464,8 +473,9 @@ impl Tracker {
         let (mut sender, mut by) = (None, None);
         // SI_USER, SI_QUEUE and SI_TKILL name the sender; CLD_ codes the child.
         if code <= 0 {
-            if let Some((process, event)) = self.kills.get(&(cx.process(), signal)) {
-                (sender, by) = (Some(*process), Some(*event));
+            // It is handled, so it kills nobody.
+            if let Some((process, event)) = self.kills.remove(&(cx.process(), signal)) {
+                (sender, by) = (Some(process), Some(event));
             }
         } else if signal == SIGCHLD {
             sender = self.pids.get(&i64::from(pid)).copied();
@@ -487,6 +497,14 @@ impl Tracker {
         };
         self.kills.insert((target, signal), (cx.process(), cx.id));
         self.say(cx, Fact::Kill { signal, target });
+    }
+
+    /// The signal of those sent to a process that it died of, if it did: tasks that are killed do not tell.
+    fn deadly(&self, process: u32) -> Option<(u32, EventId)> {
+        DEADLY.iter().find_map(|signal| {
+            let (_, event) = self.kills.get(&(process, *signal))?;
+            Some((*signal, *event))
+        })
     }
 
     fn wait(&mut self, cx: &Cx<'_>, pid: i64) {

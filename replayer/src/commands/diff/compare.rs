@@ -97,7 +97,7 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             clocks([a, b], parents, found);
             happenings([a, b], noise, found);
             checksums([a, b], found);
-            endings([a, b], found);
+            endings(runs, [a, b], noise, found);
             slow([a, b], found);
             suspects([a, b], found);
         }
@@ -578,10 +578,23 @@ fn checksums(of: [&Process; 2], found: &mut Found) {
     }
 }
 
-fn endings(of: [&Process; 2], found: &mut Found) {
+fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
     let [a, b] = of;
     let how = |process: &Process| process.end.as_ref().map_or(Ended::Unknown, |(how, _)| *how);
     if how(a) == how(b) {
+        return;
+    }
+    // Whom nobody waits for, because its parent is gone, may or may not come to its end before the run does.
+    let ends = |of: Ended| [how(a), how(b)].contains(&of);
+    let orphan = |run: usize| {
+        let parent = of[run]
+            .parent
+            .and_then(|parent| runs[run].processes.get(&parent));
+        let gone = |parent: &Process| parent.parent.is_some() && how(parent) != Ended::Unknown;
+        parent.is_some_and(gone)
+    };
+    if ends(Ended::Unknown) && ends(Ended::Status(0)) && orphan(0) && orphan(1) {
+        noise.suppress_builtin(Builtin::Timing, 1);
         return;
     }
     let side = |process: &Process| {

@@ -7,10 +7,12 @@ use serde_json::{json, Value};
 use super::difference::{Difference, Shown};
 use super::judge::{Cause, Judgement};
 use super::noise::Noise;
+use super::tree::FieldDiff;
 use crate::commands::show::line::seconds;
 
 /// Fields that are printed of a difference; JSON has all.
 const FIELDS_MAX: usize = 8;
+const FIELDS_OF_CAUSE_MAX: usize = 2;
 
 pub struct Outcome<'a> {
     /// When the runs started, CLOCK_MONOTONIC nanoseconds.
@@ -57,6 +59,9 @@ impl Outcome<'_> {
             let kind = cause.difference.kind.name();
             let what = &cause.difference.what;
             let _ = writeln!(out, "  {:.2}  {kind:<12} {what}", cause.score);
+            for field in cause.difference.fields.iter().take(FIELDS_OF_CAUSE_MAX) {
+                let _ = writeln!(out, "        {}", in_short(field));
+            }
             let _ = writeln!(out, "        {}{}", events(&cause.difference), cause.reason);
         }
         if causes.len() > limit {
@@ -94,13 +99,7 @@ impl Outcome<'_> {
             let _ = writeln!(out, "    {name} {time:>12} {event:<10} {who}  {text}");
         }
         for field in difference.fields.iter().take(FIELDS_MAX) {
-            let side = |value: &Option<String>| value.clone().unwrap_or("(none)".to_owned());
-            let path = match field.path.as_str() {
-                "" => "text",
-                path => path,
-            };
-            let (a, b) = (side(&field.a), side(&field.b));
-            let _ = writeln!(out, "      {path}: {a} | {b}");
+            let _ = writeln!(out, "      {}", in_short(field));
         }
         let more = difference.fields.len().saturating_sub(FIELDS_MAX) as u64 + difference.more;
         if more > 0 {
@@ -168,6 +167,16 @@ impl Outcome<'_> {
             "more_causes": self.judgement.causes.len().saturating_sub(limit),
         })
     }
+}
+
+/// A field with what it is in both runs.
+fn in_short(field: &FieldDiff) -> String {
+    let side = |value: &Option<String>| value.clone().unwrap_or("(none)".to_owned());
+    let path = match field.path.as_str() {
+        "" => "text",
+        path => path,
+    };
+    format!("{path}: {} | {}", side(&field.a), side(&field.b))
 }
 
 /// The events of a difference, to look at.

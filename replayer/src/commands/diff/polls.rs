@@ -14,6 +14,10 @@ use super::talks::{name, Hashes};
 
 /// Bytes of an answer that is more than a word or a number.
 const LONG_MIN: usize = 100;
+/// How often the same must have been asked and answered in both runs to be a loop that looks for work, and by how
+/// much one may turn more often than the other.
+const IDLE_MIN: usize = 3;
+const IDLE_RATIO: usize = 4;
 
 /// Leaves out of both runs what only waited for something.
 pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Noise) {
@@ -35,6 +39,8 @@ pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Nois
                 let earlier = all.iter().take(all.len() - 1);
                 gone[run].extend(earlier.map(|asked| (asked.talk, asked.at)));
             }
+        } else {
+            idle(in_a, in_b, &mut gone);
         }
     }
     let counts = [gone[0].len() as u64, gone[1].len() as u64];
@@ -112,6 +118,27 @@ fn is_poll(a: &[Asked], b: &[Asked]) -> bool {
         earlier.all(|asked| asked.answer != last_a.answer && !asked.failed)
     };
     a.len() + b.len() > 2 && last_a.answer == last_b.answer && earlier(a) && earlier(b)
+}
+
+/// A loop that looks for work asks the same and is told the same, many times in both runs: how often is a
+/// matter of time, as long as it is about as often. Of these, the first of each run is left.
+fn idle(a: &[Asked], b: &[Asked], gone: &mut [BTreeSet<(usize, usize)>; 2]) {
+    let mut by_answer: FxHashMap<u64, [Vec<&Asked>; 2]> = FxHashMap::default();
+    for (run, all) in [a, b].into_iter().enumerate() {
+        for asked in all.iter().filter(|asked| !asked.failed) {
+            by_answer.entry(asked.answer).or_default()[run].push(asked);
+        }
+    }
+    for same in by_answer.into_values() {
+        let counts = same.each_ref().map(Vec::len);
+        let (least, most) = (counts[0].min(counts[1]), counts[0].max(counts[1]));
+        if least == most || least < IDLE_MIN || most > least * IDLE_RATIO {
+            continue;
+        }
+        for (gone, all) in gone.iter_mut().zip(same) {
+            gone.extend(all[1..].iter().map(|asked| (asked.talk, asked.at)));
+        }
+    }
 }
 
 /// Whatever was asked by messages that each have one answer, in the order of time.

@@ -19,6 +19,9 @@ use super::times;
 use super::tree::Comparer;
 use crate::commands::show::words::shortened;
 
+/// What is said of a message that only one of the runs has.
+const MISSING: &str = "is missing in the second run";
+const EXTRA: &str = "is sent in the second run only";
 /// Differences of one direction that are told one by one.
 const OF_LANE_MAX: usize = 256;
 
@@ -414,6 +417,14 @@ impl<'a> Comparing<'a> {
             let difference = self.pair([of[0].0, of[1].0], of[0].1, items);
             self.found.differences.extend(difference);
         }
+        let extra: FxHashSet<u64> = lonely[1].iter().map(|one| one.hash).collect();
+        let mut known: FxHashSet<(&str, usize, u64)> = FxHashSet::default();
+        for of in talks[0].iter().filter(|_| !extra.is_empty()) {
+            for (side, hashes) in of.hashes.iter().enumerate() {
+                let found = hashes.iter().filter(|hash| extra.contains(hash));
+                known.extend(found.map(|hash| (of.ends.as_str(), side, *hash)));
+            }
+        }
         for run in [0, 1] {
             let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
             let mut again: FxHashMap<(&str, usize, u64), (usize, u64)> = FxHashMap::default();
@@ -442,15 +453,29 @@ impl<'a> Comparing<'a> {
                     self.found.differences.push(difference);
                 }
             }
-            for (at, times) in again.into_values().filter(|(_, times)| *times > 1) {
+            for (same, (at, times)) in again {
                 let difference = &mut self.found.differences[at];
                 difference.times = times;
-                let once = [" is missing", " is sent in the second"][run];
-                let many = [
-                    format!(" is missing {times} times"),
-                    format!(" is sent {times} more times, in the second"),
-                ];
-                difference.what = difference.what.replacen(once, &many[run], 1);
+                let (once, many) = match (run, known.contains(&same)) {
+                    (0, _) if times == 1 => continue,
+                    (0, _) => (
+                        MISSING,
+                        format!("is missing {times} times in the second run"),
+                    ),
+                    (_, true) if times == 1 => {
+                        (EXTRA, "is sent once more in the second run".to_owned())
+                    }
+                    (_, true) => (
+                        EXTRA,
+                        format!("is sent {times} more times in the second run"),
+                    ),
+                    (_, false) if times == 1 => continue,
+                    (_, false) => (
+                        EXTRA,
+                        format!("is sent {times} times, in the second run only"),
+                    ),
+                };
+                difference.what = difference.what.replacen(once, &many, 1);
             }
         }
     }
@@ -562,8 +587,8 @@ impl<'a> Comparing<'a> {
         }
         let route = self.route(run, of, side, item);
         let (kind, verb) = match run {
-            0 => (Kind::Missing, "is missing in the second run"),
-            _ => (Kind::Extra, "is sent in the second run only"),
+            0 => (Kind::Missing, MISSING),
+            _ => (Kind::Extra, EXTRA),
         };
         let kind = kind_of(of.talk, kind);
         let what = format!("“{}” {route} {verb}.", item.text);
