@@ -130,6 +130,9 @@ pub enum Ended {
     Status(u8),
     /// By this signal.
     Signal(u32),
+    /// By a signal that nobody recorded is known to have sent before: a task that is killed inside a call tells
+    /// neither by what nor when.
+    Killed,
     /// It was still running when the recording ended, or its end is missing.
     Unknown,
 }

@@ -36,9 +36,18 @@ const SOCK_SEQPACKET: u64 = 5;
 impl Tracker {
     pub(super) fn call(&mut self, cx: &Cx<'_>, flow: Flow) {
         if cx.header().flags & flags::UNFINISHED != 0 {
-            // Only a task that was made in such a call is known to be there.
-            if let Flow::Spawn(at) = flow {
-                self.spawn(cx, at);
+            match flow {
+                // Only a task that was made in such a call is known to be there.
+                Flow::Spawn(at) => self.spawn(cx, at),
+                // Who kills itself does not come back; of the first process nobody tells the pid.
+                Flow::Kill(pid, signal) => {
+                    let target = self.pids.get(&i64::from(cx.arg(pid) as i32));
+                    if target.is_none_or(|target| *target == cx.process()) {
+                        let of = (cx.process(), cx.arg(signal) as u32);
+                        self.kills.insert(of, (cx.process(), cx.id));
+                    }
+                }
+                _ => {}
             }
             return;
         }

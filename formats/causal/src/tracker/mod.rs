@@ -250,7 +250,7 @@ impl Tracker {
         let how = match (killed, sent) {
             (false, _) => Ended::Unknown,
             (true, Some((signal, _))) => Ended::Signal(signal),
-            (true, None) => Ended::Signal(SIGKILL),
+            (true, None) => Ended::Killed,
         };
         let by = sent.filter(|_| killed).map(|(_, event)| event);
         let event = Event::default();

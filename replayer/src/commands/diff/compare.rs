@@ -219,6 +219,11 @@ fn environment(
         if values.0 == values.1 || values == above {
             continue;
         }
+        // Where the shell that recorded was before.
+        if name == "OLDPWD" {
+            noise.suppress_builtin(Builtin::WorkingFolder, 1);
+            continue;
+        }
         let mut hits = Hits::new();
         let spot = Spot {
             protocol: "env",
@@ -581,7 +586,12 @@ fn checksums(of: [&Process; 2], found: &mut Found) {
 fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
     let [a, b] = of;
     let how = |process: &Process| process.end.as_ref().map_or(Ended::Unknown, |(how, _)| *how);
-    if how(a) == how(b) {
+    // Whether the trace tells the signal is a matter of what was recorded first.
+    let alike = match (how(a), how(b)) {
+        (Ended::Killed, Ended::Signal(_)) | (Ended::Signal(_), Ended::Killed) => true,
+        (one, other) => one == other,
+    };
+    if alike {
         return;
     }
     // Whom nobody waits for, because its parent is gone, may or may not come to its end before the run does.
@@ -601,6 +611,7 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
         let text = match how(process) {
             Ended::Status(status) => format!("exits with status {status}"),
             Ended::Signal(signal) => format!("killed by {}", signal_name(signal)),
+            Ended::Killed => "killed".to_owned(),
             Ended::Unknown => "still runs when the recording ends".to_owned(),
         };
         let sight = process
@@ -616,7 +627,7 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
             .notes
             .iter()
             .any(|(text, _)| text.starts_with("faults"));
-        matches!(how(process), Ended::Signal(_)) && !faults
+        matches!(how(process), Ended::Signal(_) | Ended::Killed) && !faults
     };
     difference.outside = killed(a) || killed(b);
     difference.decides = match (killed(a), killed(b)) {

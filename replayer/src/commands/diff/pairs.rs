@@ -258,7 +258,7 @@ fn keys(
         let masked = argv.map(|word| noise.mask(spot, word, &mut Hits::new()).into_owned());
         let end = match &process.end {
             Some((Ended::Status(status), _)) => u64::from(*status),
-            Some((Ended::Signal(signal), _)) => 1000 + u64::from(*signal),
+            Some((Ended::Signal(_) | Ended::Killed, _)) => 1000,
             Some((Ended::Unknown, _)) | None => u64::MAX,
         };
         Some(Key {

@@ -25,8 +25,6 @@ const EXTRA: &str = "is sent in the second run only";
 /// Differences of one direction that are told one by one.
 const OF_LANE_MAX: usize = 256;
 
-const SIGKILL: u32 = 9;
-
 /// Hashes of what each side of each connection said, message by message, equal where the messages are
 /// equal but for noise.
 pub type Hashes = Vec<[Vec<u64>; 2]>;
@@ -702,7 +700,10 @@ impl<'a> Comparing<'a> {
             known.end.as_ref().map(|(how, _)| *how)
         };
         let killed = |how: Option<Ended>| {
-            matches!(how, None | Some(Ended::Unknown | Ended::Signal(SIGKILL)))
+            matches!(
+                how,
+                None | Some(Ended::Unknown | Ended::Killed | Ended::Signal(_))
+            )
         };
         self.last_sent[run].get(&sender) == Some(&lane[one.at].sight.point.time_ns)
             && killed(ended(run, sender))

@@ -479,6 +479,7 @@ impl Gatherer {
                     Some(Ended::Signal(signal)) => {
                         (format!("killed by {}", signal_name(signal)), true)
                     }
+                    Some(Ended::Killed) => ("killed".to_owned(), true),
                     Some(Ended::Unknown) | None => ("end not recorded".to_owned(), false),
                 };
                 let life = self.lives.get(&process.number).copied();

@@ -128,6 +128,7 @@ impl Narrator {
                     Ended::Signal(signal) => {
                         ("killed", format!("killed by {}", signal_name(*signal)))
                     }
+                    Ended::Killed => ("killed", "killed".to_owned()),
                     Ended::Unknown => ("end", "its recording ends here".to_owned()),
                 };
                 out.push(note(kind, text));

@@ -289,6 +289,10 @@ impl<'a> Builder<'a> {
                 attributes.push(KeyValue::new(names::ERROR_TYPE, signal.clone()));
                 Status::error(format!("killed by {signal}"))
             }
+            Some(Ended::Killed) => {
+                attributes.push(KeyValue::new(names::ERROR_TYPE, "killed"));
+                Status::error("killed")
+            }
             Some(Ended::Unknown) | None => Status::Unset,
         };
         let name = format!("process {}", name(&self.run.story, process.number));
