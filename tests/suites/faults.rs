@@ -248,7 +248,7 @@ fn an_altered_argument_diverges() {
     let recording = guest("process/fork").record();
     let lseek = |event: &Event| is_call(&event.header, libc::SYS_lseek);
     diverged(&replay_altered(&recording, lseek, |event| {
-        event.header.args[3] ^= 1
+        event.header.args[2] ^= 1
     }));
 }
 
