@@ -37,6 +37,13 @@ impl<const N: usize> Write for Text<N> {
     }
 }
 
+/// The path of a descriptor in /proc, with its NUL.
+pub fn link_of(fd: i32) -> Text<32> {
+    let mut link = Text::new();
+    let _ = write!(link, "/proc/self/fd/{fd}\0");
+    link
+}
+
 /// Writes one line to descriptor 2.
 pub fn line(args: core::fmt::Arguments) {
     let mut text = Text::<512>::new();

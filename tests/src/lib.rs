@@ -31,7 +31,7 @@ pub use browser::Browser;
 pub use docker_profile::docker_filter;
 pub use guests::{all_guests, all_racy, build, each_guest, guest, racy, shows_bug, Guest};
 pub use limits::{limit, limits, Limit, Step};
-pub use packages::{node_packages, python_packages};
+pub use packages::{node_packages, python_packages, shop_packages};
 pub use place::{bare_root, OpenFolder, Place};
 pub use postgres::{postgres_cluster, postgres_programs};
 pub use programs::{c_library, c_program, go_program, java_classes, source};

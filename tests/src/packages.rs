@@ -20,6 +20,17 @@ pub fn python_packages(packages: &[&str]) -> PathBuf {
     })
 }
 
+/// What the programs of the shop need: the folders for `PYTHONPATH` and `NODE_PATH`.
+pub fn shop_packages() -> [PathBuf; 2] {
+    let python = [
+        "grpcio==1.85.3",
+        "protobuf==7.36.2",
+        "psycopg[binary]==3.3.9",
+    ];
+    let node = ["@grpc/grpc-js@1.14.7", "@grpc/proto-loader@0.8.1"];
+    [python_packages(&python), node_packages(&node)]
+}
+
 /// A folder of packages for Node (`NAME@VERSION`), for `NODE_PATH`.
 pub fn node_packages(packages: &[&str]) -> PathBuf {
     let folder = installed("node", packages, |folder| {

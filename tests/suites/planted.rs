@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use reenact_tests::{
-    c_library, c_program, need, node_packages, postgres_cluster, postgres_programs, program,
-    python_packages, rounds, source, Recording, Subject,
+    c_library, c_program, need, postgres_cluster, postgres_programs, program, rounds,
+    shop_packages, source, Recording, Subject,
 };
 use serde_json::Value;
 
@@ -201,14 +201,7 @@ fn a_ledger_in_postgresql() {
 #[test]
 fn a_stock_over_grpc() {
     need("node", "nodejs");
-    let grpc = [
-        "grpcio==1.85.3",
-        "protobuf==7.36.2",
-        "psycopg[binary]==3.3.9",
-    ];
-    let python_path = python_packages(&grpc).display().to_string();
-    let grpc = ["@grpc/grpc-js@1.14.7", "@grpc/proto-loader@0.8.1"];
-    let node_path = node_packages(&grpc).display().to_string();
+    let [python_path, node_path] = shop_packages().map(|folder| folder.display().to_string());
     let script = source("planted/picker.sh").display().to_string();
     let subject = program(&["bash", &script])
         .env("PYTHONPATH", &python_path)

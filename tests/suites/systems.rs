@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reenact_tests::{
-    c_program, go_program, need, node_packages, postgres_cluster, postgres_programs, program,
-    python_packages, source, Recording,
+    c_program, go_program, need, postgres_cluster, postgres_programs, program, shop_packages,
+    source, Recording,
 };
 use serde_json::Value;
 
@@ -17,14 +17,7 @@ fn shop() -> Recording {
     need("redis-server", "redis-server");
     need("node", "nodejs");
     let python = need("python3", "python3").display().to_string();
-    let grpc = [
-        "grpcio==1.85.3",
-        "protobuf==7.36.2",
-        "psycopg[binary]==3.3.9",
-    ];
-    let python_path = python_packages(&grpc).display().to_string();
-    let grpc = ["@grpc/grpc-js@1.14.7", "@grpc/proto-loader@0.8.1"];
-    let node_path = node_packages(&grpc).display().to_string();
+    let [python_path, node_path] = shop_packages().map(|folder| folder.display().to_string());
     let paths = [
         ("GATEWAY", go_program("shop/gateway.go")),
         ("CUSTOMER", c_program("shop/customer.c")),

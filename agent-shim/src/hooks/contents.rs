@@ -1,6 +1,5 @@
 //! File contents: sent into the trace once, referred to by every mapping.
 
-use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use reenact_abi::arena::{self, ContentEntry, CONTENTS_MAX};
@@ -9,7 +8,7 @@ use reenact_abi::map::{self, PAGE};
 
 use crate::nr;
 use crate::ring;
-use crate::say::Text;
+use crate::say::link_of;
 use crate::sys::{self, Stat};
 use crate::task::{session, Task};
 
@@ -170,9 +169,7 @@ fn holey(fd: i32, len: u64) -> Option<i32> {
     if len < HOLEY_MIN || stored >= stat.size.max(0) as u64 / 2 {
         return None;
     }
-    let mut link = Text::<32>::new();
-    let _ = write!(link, "/proc/self/fd/{fd}\0");
-    sys::open(link.as_bytes(), sys::O_RDONLY | sys::O_CLOEXEC).ok()
+    sys::open(link_of(fd).as_bytes(), sys::O_RDONLY | sys::O_CLOEXEC).ok()
 }
 
 fn send_between_holes(task: &mut Task, fd: i32, offset: u64, len: u64, content: u64) -> u64 {

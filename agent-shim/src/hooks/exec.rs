@@ -18,7 +18,7 @@ use crate::intercept::net;
 use crate::loader;
 use crate::loader::program::{self, Format, SCRIPT_DEPTH_MAX};
 use crate::nr;
-use crate::say::Text;
+use crate::say::{link_of, Text};
 use crate::sys::{self, Errno};
 use crate::task::Task;
 use crate::{divergence, replay, turns, warn};
@@ -126,8 +126,7 @@ fn plan(task: &mut Task, wanted: &Wanted, name: &mut Text<4200>) -> sys::Result<
 
 fn open(wanted: &Wanted, path: &[u8], by_descriptor: bool) -> sys::Result<i32> {
     if by_descriptor {
-        let mut link = Text::<32>::new();
-        let _ = write!(link, "/proc/self/fd/{}\0", wanted.dir as i32);
+        let link = link_of(wanted.dir as i32);
         return sys::open(link.as_bytes(), sys::O_RDONLY).or_else(|_| {
             // SAFETY: duplicates a descriptor; no memory is touched.
             sys::check(unsafe { sys::call(nr::FCNTL, [wanted.dir, sys::F_DUPFD, 3]) })

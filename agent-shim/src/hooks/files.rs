@@ -7,7 +7,7 @@ use reenact_abi::syscalls::{ioctl, Arg, Hook};
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem;
 use crate::nr;
-use crate::say::Text;
+use crate::say::{link_of, Text};
 use crate::sys::{self, Errno};
 use crate::task::{slot, Task};
 use crate::{outputs, record};
@@ -251,8 +251,7 @@ fn relative_exe(cx: &Cx, exe: &mut [u8; 4097]) -> Option<usize> {
     if name.first() == Some(&b'/') || !name.ends_with(b"exe") {
         return None;
     }
-    let mut link = Text::<32>::new();
-    let _ = write!(link, "/proc/self/fd/{}\0", cx.call.args[0] as i32);
+    let link = link_of(cx.call.args[0] as i32);
     let mut path = [0u8; 96];
     let len = sys::readlink(link.as_bytes(), &mut path[..48]).ok()?;
     path[len] = b'/';

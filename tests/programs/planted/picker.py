@@ -6,22 +6,10 @@ picker.py ADDRESS. With PICK in the environment it asks for one of two things, a
 import os
 import sys
 
-import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from stock_client import Want, reserve_at
 
 PLANT = os.environ.get("PLANT", "")
-described = descriptor_pb2.FileDescriptorProto(name="stock.proto", package="shop", syntax="proto3")
-for message, fields in {
-    "Want": [("order", "STRING"), ("item", "STRING"), ("count", "UINT32")],
-    "Have": [("order", "STRING"), ("price", "UINT32"), ("left", "UINT64")],
-}.items():
-    added = described.message_type.add(name=message)
-    for number, (field, kind) in enumerate(fields, 1):
-        added.field.add(name=field, number=number, label=1, type=getattr(descriptor_pb2.FieldDescriptorProto, "TYPE_" + kind))
-pool = descriptor_pool.DescriptorPool()
-pool.Add(described)
-Want, Have = (message_factory.GetMessageClass(pool.FindMessageTypeByName("shop." + name)) for name in ("Want", "Have"))
-reserve = grpc.insecure_channel(sys.argv[1]).unary_unary("/shop.Stock/Reserve", Want.SerializeToString, Have.FromString)
+reserve = reserve_at(sys.argv[1])
 
 
 def ask(order, item, count):

@@ -3,7 +3,7 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 node "$here/../shop/stock.js" & S=$!
 for _ in $(seq 500); do [ -e stock.port ] && break; sleep 0.02; done
-python3 "$here/picker.py" "127.0.0.1:$(cat stock.port)"
+PYTHONPATH="$here/../shop:$PYTHONPATH" python3 -B "$here/picker.py" "127.0.0.1:$(cat stock.port)"
 status=$?
 kill -TERM $S
 wait $S

@@ -1,8 +1,7 @@
 """The pricing service of the shop: HTTP in front, gRPC to the stock, rows in PostgreSQL behind.
 
 pricing.py DATABASE STOCK-ADDRESS: writes its port to the file pricing.port, and prints what it did
-when it is told to end. The messages of stock.proto are described here once more, as Python's gRPC
-needs no generated code for them.
+when it is told to end.
 """
 
 import http.server
@@ -12,26 +11,12 @@ import signal
 import sys
 import threading
 
-import grpc
 import psycopg
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from stock_client import Want, reserve_at
 
 database, stock = sys.argv[1:]
 
-described = descriptor_pb2.FileDescriptorProto(name="stock.proto", package="shop", syntax="proto3")
-for message, fields in {
-    "Want": [("order", "STRING"), ("item", "STRING"), ("count", "UINT32")],
-    "Have": [("order", "STRING"), ("price", "UINT32"), ("left", "UINT64")],
-}.items():
-    added = described.message_type.add(name=message)
-    for number, (field, kind) in enumerate(fields, 1):
-        added.field.add(name=field, number=number, label=1, type=getattr(descriptor_pb2.FieldDescriptorProto, "TYPE_" + kind))
-pool = descriptor_pool.DescriptorPool()
-pool.Add(described)
-Want, Have = (message_factory.GetMessageClass(pool.FindMessageTypeByName("shop." + name)) for name in ("Want", "Have"))
-
-channel = grpc.insecure_channel(stock)
-reserve = channel.unary_unary("/shop.Stock/Reserve", Want.SerializeToString, Have.FromString)
+reserve = reserve_at(stock)
 rows = psycopg.connect(database, autocommit=True)
 lock = threading.Lock()
 counts = {"handled": 0, "rows": 0}

@@ -39,7 +39,7 @@ stock=$!
 query() { "$PG_BIN/psql" -h "$PWD" -U shop -At postgres -c "$1"; }
 wait_for query 'SELECT 1'
 query 'CREATE EXTENSION pg_stat_statements; CREATE TABLE orders (id text PRIMARY KEY, item text, count int, total int)' > /dev/null
-"$PYTHON" "$here/pricing.py" "host=$PWD user=shop dbname=postgres" "127.0.0.1:$(port_of stock)" &
+"$PYTHON" -B "$here/pricing.py" "host=$PWD user=shop dbname=postgres" "127.0.0.1:$(port_of stock)" &
 pricing=$!
 wait_for test -S redis.sock
 "$GATEWAY" "$PWD/redis.sock" "http://127.0.0.1:$(port_of pricing)" &

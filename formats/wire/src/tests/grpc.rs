@@ -44,14 +44,7 @@ fn the_middle_of_a_connection_is_found() {
     let mut messages = Vec::new();
     let mut offsets = Direction::BOTH.map(|direction| missing(direction, first) as u64);
     for (event, (direction, bytes)) in talk.iter().enumerate().skip(first) {
-        let offset = offsets[direction.index()];
-        offsets[direction.index()] += bytes.len() as u64;
-        let chunk = Chunk {
-            direction: *direction,
-            event: event as u64,
-            offset,
-            bytes,
-        };
+        let chunk = next_chunk(event, *direction, bytes, &mut offsets);
         connection.feed(chunk, &mut messages);
     }
     connection.finish(&mut messages);

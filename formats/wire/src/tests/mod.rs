@@ -41,15 +41,8 @@ fn decode_with(
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let (bytes, behind) = rest.split_at(split(rest.len()).clamp(1, rest.len()));
-            let offset = offsets[direction.index()];
-            let chunk = Chunk {
-                direction: *direction,
-                event: event as u64,
-                offset,
-                bytes,
-            };
+            let chunk = next_chunk(event, *direction, bytes, &mut offsets);
             connection.feed(chunk, &mut messages);
-            offsets[direction.index()] += bytes.len() as u64;
             rest = behind;
         }
     }
@@ -59,6 +52,23 @@ fn decode_with(
     connection.finish(&mut messages);
     check(missing, &messages, talk);
     messages
+}
+
+/// The bytes of an event, behind what their direction has had so far.
+fn next_chunk<'a>(
+    event: usize,
+    direction: Direction,
+    bytes: &'a [u8],
+    offsets: &mut [u64; 2],
+) -> Chunk<'a> {
+    let offset = offsets[direction.index()];
+    offsets[direction.index()] += bytes.len() as u64;
+    Chunk {
+        direction,
+        event: event as u64,
+        offset,
+        bytes,
+    }
 }
 
 fn decode(talk: &Talk) -> Vec<Message> {

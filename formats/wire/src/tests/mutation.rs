@@ -118,15 +118,8 @@ fn without(talk: &Talk, lost: usize) -> Vec<Message> {
     let mut messages = Vec::new();
     let mut offsets = [0; 2];
     for (event, (direction, bytes)) in talk.iter().enumerate() {
-        let offset = offsets[direction.index()];
-        offsets[direction.index()] += bytes.len() as u64;
+        let chunk = next_chunk(event, *direction, bytes, &mut offsets);
         if event != lost {
-            let chunk = Chunk {
-                direction: *direction,
-                event: event as u64,
-                offset,
-                bytes,
-            };
             connection.feed(chunk, &mut messages);
             // What comes again is not read again.
             connection.feed(chunk, &mut messages);

@@ -112,14 +112,7 @@ fn learning(talk: &Talk, at: usize) -> Vec<Message> {
         if event == at {
             keys.add_log(&log());
         }
-        let offset = offsets[direction.index()];
-        offsets[direction.index()] += bytes.len() as u64;
-        let chunk = Chunk {
-            direction: *direction,
-            event: event as u64,
-            offset,
-            bytes,
-        };
+        let chunk = next_chunk(event, *direction, bytes, &mut offsets);
         connection.feed(chunk, &mut messages);
     }
     connection.finish(&mut messages);

@@ -454,26 +454,18 @@ impl<'a> Comparing<'a> {
             for (same, (at, times)) in again {
                 let difference = &mut self.found.differences[at];
                 difference.times = times;
-                let (once, many) = match (run, known.contains(&same)) {
-                    (0, _) if times == 1 => continue,
-                    (0, _) => (
-                        MISSING,
-                        format!("is missing {times} times in the second run"),
-                    ),
-                    (_, true) if times == 1 => {
-                        (EXTRA, "is sent once more in the second run".to_owned())
-                    }
-                    (_, true) => (
-                        EXTRA,
-                        format!("is sent {times} more times in the second run"),
-                    ),
-                    (_, false) if times == 1 => continue,
-                    (_, false) => (
-                        EXTRA,
-                        format!("is sent {times} times, in the second run only"),
-                    ),
+                let verb = match (run, known.contains(&same), times) {
+                    (0, _, 1) | (1, false, 1) => continue,
+                    (0, _, _) => format!("is missing {times} times in the second run"),
+                    (_, true, 1) => "is sent once more in the second run".to_owned(),
+                    (_, true, _) => format!("is sent {times} more times in the second run"),
+                    (_, false, _) => format!("is sent {times} times, in the second run only"),
                 };
-                difference.what = difference.what.replacen(once, &many, 1);
+                // The message itself may hold any words: it is the end of the sentence that says how often.
+                let once = [MISSING, EXTRA][run];
+                if let Some(about) = difference.what.strip_suffix(&format!("{once}.")) {
+                    difference.what = format!("{about}{verb}.");
+                }
             }
         }
     }
