@@ -107,6 +107,14 @@ fn at_stub(rip: u64) -> Option<usize> {
 /// An event of the running task is complete: passes are counted from here.
 #[inline(always)]
 pub fn forget_passes() {
+    if USED.load(Ordering::Relaxed) != 0 {
+        forget_all_passes();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn forget_all_passes() {
     let used = USED.load(Ordering::Relaxed) as usize;
     for passes in &LOOPS.passes[..used.min(LOOPS_MAX)] {
         passes.store(0, Ordering::Relaxed);

@@ -530,6 +530,7 @@ fn first(task: &mut Task, header: &Header, addr: u64, words: [u64; 2]) {
 }
 
 /// The event is complete.
+#[inline(always)]
 pub fn finish(task: &mut Task) {
     if task.detached {
         return;
@@ -538,10 +539,16 @@ pub fn finish(task: &mut Task) {
     loops::forget_passes();
     task.events += 1;
     if task.head - task.tail > task.ring_size / 2 && task.head - task.woken > task.ring_size / 8 {
-        task.tail = task.my_slot().drained.tail.load(Ordering::Relaxed);
-        if task.head - task.tail > task.ring_size / 2 {
-            task.woken = task.head;
-            wake_recorder();
-        }
+        half_full(task);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn half_full(task: &mut Task) {
+    task.tail = task.my_slot().drained.tail.load(Ordering::Relaxed);
+    if task.head - task.tail > task.ring_size / 2 {
+        task.woken = task.head;
+        wake_recorder();
     }
 }

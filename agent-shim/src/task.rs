@@ -92,9 +92,6 @@ pub struct Task {
     pub window_mapped: bool,
     /// Recording: events that the recorder knows, and that later ones may repeat.
     pub templates: [Template; TEMPLATES],
-    /// Recording: CLOCK_REALTIME less CLOCK_MONOTONIC, and at which CLOCK_REALTIME that was found.
-    pub offset_ns: u64,
-    pub offset_since_ns: u64,
     /// Recording: how often in a row the task has given its turn up in a loop while nobody did
     /// anything: the events of its group, without such stops, and what the loop saw then.
     pub rounds: u32,

@@ -151,6 +151,7 @@ pub fn make_way(task: &Task) {
     }
 }
 
+#[inline(always)]
 pub fn is_wanted(task: &Task) -> bool {
     mine(task).wanted.load(Ordering::Relaxed) != 0
 }

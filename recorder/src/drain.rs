@@ -15,7 +15,7 @@ use reenact_abi::event::{
 };
 use reenact_launch::Session;
 use reenact_trace::{
-    Event, EventPart, PartRef, ProcessEnd, StreamHandle, StreamId, WriteError, Writer,
+    Event, EventPart, PairAgain, PartRef, ProcessEnd, StreamHandle, StreamId, WriteError, Writer,
 };
 use smallvec::SmallVec;
 
@@ -42,6 +42,8 @@ struct Live {
     open: Option<Event>,
     /// Kind and result of the last event.
     last: Option<(u8, i64)>,
+    /// The template that it repeats, if it is a pair.
+    repeated: Option<usize>,
     /// How often the slot was seen in state FOREIGN in a row.
     foreign: u32,
     broken: bool,
@@ -480,32 +482,56 @@ fn keep_template(live: &mut Live, header: &Header, parts: &[PartRef<'_>]) {
     }
 }
 
-/// Takes an event that repeats a template; false if there is no such.
+/// Takes events that repeat the template of the first, as many as lie in a row; returns their bytes, or
+/// 0 if there is no such template.
 fn again(
     live: &mut Live,
-    record: &[u8; AGAIN_SIZE],
+    records: &[u8],
     writer: &mut Writer,
     totals: &mut Totals,
-) -> Result<bool, WriteError> {
-    let number = usize::from(u16::from_le_bytes([record[6], record[7]]));
-    let Some(Template { header, addr }) = live.templates.get(number).copied().flatten() else {
-        return Ok(false);
+) -> Result<usize, WriteError> {
+    let Some(first) = records.first_chunk::<AGAIN_SIZE>() else {
+        return Ok(0);
     };
-    let header = Header {
+    let number = usize::from(u16::from_le_bytes([first[6], first[7]]));
+    if half(first, 0) as usize != AGAIN_SIZE {
+        return Ok(0);
+    }
+    let pair = |record: &[u8]| PairAgain {
         order: word(record, 8),
         time_ns: word(record, 16),
-        ..header
+        words: [word(record, 24), word(record, 32)],
     };
-    if header.input_hash != 0 || header.ticket != 0 || half(record, 0) as usize != AGAIN_SIZE {
-        return Ok(false);
+    if let (Some((_, handle)), true) = (live.stream, live.repeated == Some(number)) {
+        let row = records.chunks_exact(AGAIN_SIZE);
+        let row = row.take_while(|record| record[..8] == first[..8]);
+        let taken = writer.pairs_again(handle, row.map(pair))?;
+        totals.events += taken as u64;
+        if taken != 0 {
+            return Ok(taken * AGAIN_SIZE);
+        }
+    }
+    let Some(Some(Template { header, addr })) = live.templates.get_mut(number) else {
+        return Ok(0);
+    };
+    let PairAgain {
+        order,
+        time_ns,
+        words,
+    } = pair(first);
+    // What differs from event to event is nothing that a template is for.
+    (header.order, header.time_ns) = (order, time_ns);
+    (header.ret, header.input_hash) = (0, 0);
+    if header.ticket != 0 {
+        return Ok(0);
     }
     live.last = Some((header.kind, header.ret));
+    live.repeated = Some(number);
     totals.events += 1;
-    let pair = [24, 32].map(|at| word(record, at));
     if let Some((_, handle)) = live.stream {
-        writer.pair_of(handle, &header, addr, pair)?;
+        writer.pair_of(handle, header, *addr, words)?;
     }
-    Ok(true)
+    Ok(AGAIN_SIZE)
 }
 
 /// Takes a call that is like a template; false if there is no such, or it cannot be.
@@ -516,7 +542,7 @@ fn alike(
     totals: &mut Totals,
 ) -> Result<bool, WriteError> {
     let number = usize::from(u16::from_le_bytes([record[6], record[7]]));
-    let Some(Template { header, .. }) = live.templates.get(number).copied().flatten() else {
+    let Some(Some(Template { header, .. })) = live.templates.get_mut(number) else {
         return Ok(false);
     };
     let (how, ret, hash_or_len) = (record[5], word(record, 24), word(record, 32));
@@ -537,13 +563,8 @@ fn alike(
     let Some(addr) = header.args.get(usize::from(how & alike::ARGUMENT)) else {
         return Ok(false);
     };
-    let header = Header {
-        order: word(record, 8),
-        time_ns: word(record, 16),
-        ret: ret as i64,
-        input_hash,
-        ..header
-    };
+    (header.order, header.time_ns) = (word(record, 8), word(record, 16));
+    (header.ret, header.input_hash) = (ret as i64, input_hash);
     let part = PartRef {
         role,
         addr: *addr,
@@ -556,7 +577,12 @@ fn alike(
     } else {
         &[]
     };
-    emit(live, header, parts, writer, totals)?;
+    live.last = Some((header.kind, header.ret));
+    live.repeated = None;
+    totals.events += 1;
+    if let Some((_, handle)) = live.stream {
+        live.broken |= !taken(writer.event_of(handle, header, parts))?;
+    }
     Ok(true)
 }
 
@@ -618,14 +644,12 @@ fn consume(
             break;
         }
         if live.open.is_none() && rest[4] == Kind::Again as u8 {
-            let Some(record) = rest.first_chunk::<AGAIN_SIZE>() else {
-                break;
-            };
-            if !again(live, record, writer, totals)? {
-                live.broken = true;
+            if rest.len() < AGAIN_SIZE {
                 break;
             }
-            at += AGAIN_SIZE;
+            let taken = again(live, rest, writer, totals)?;
+            live.broken = taken == 0;
+            at += taken;
             continue;
         }
         if live.open.is_none() && rest[4] == Kind::Alike as u8 {
@@ -760,7 +784,7 @@ fn push(live: &mut Live, part: EventPart) {
 
 fn emit(
     live: &mut Live,
-    mut header: Header,
+    header: Header,
     parts: &[PartRef<'_>],
     writer: &mut Writer,
     totals: &mut Totals,
@@ -768,17 +792,18 @@ fn emit(
     let Some((_, handle)) = live.stream else {
         return Ok(());
     };
-    if parts.is_empty() {
-        header.flags &= !flags::MORE;
-    }
     live.last = Some((header.kind, header.ret));
+    live.repeated = None;
     totals.events += 1;
-    match writer.event_of(handle, &header, parts) {
-        // An event that the format cannot hold is the target's scribbling: the stream ends before it.
-        Err(WriteError::BadEvent { .. }) => {
-            live.broken = true;
-            Ok(())
-        }
-        other => other,
+    live.broken |= !taken(writer.event_of(handle, &header, parts))?;
+    Ok(())
+}
+
+/// An event that the format cannot hold is the target's scribbling: the stream ends before it.
+fn taken(written: Result<(), WriteError>) -> Result<bool, WriteError> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(WriteError::BadEvent { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -62,6 +62,14 @@ pub fn vdso_data_pages() -> u32 {
     0
 }
 
+/// Does the kernel make its clock of the cycle counter, which it does only while that counts alike on all
+/// CPUs?
+pub fn tsc_is_clock() -> bool {
+    const CURRENT: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let of_counter = ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page"];
+    fs::read_to_string(CURRENT).is_ok_and(|name| of_counter.contains(&name.trim()))
+}
+
 /// Random bytes of the kernel's.
 pub fn uuid() -> [u8; 16] {
     let mut bytes = [0u8; 16];

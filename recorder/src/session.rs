@@ -144,6 +144,7 @@ fn prepare(session: &Session, run: &Run) {
         (*header).rewrites = u32::from(rewrites);
         // Without rewriting, the cycle counter traps, and the vDSO cannot be used.
         (*header).vdso_data_pages = if rewrites { meta::vdso_data_pages() } else { 0 };
+        (*header).tsc_is_clock = u32::from(meta::tsc_is_clock());
         (*header).chaos = u32::from(run.chaos.is_some());
         (*header).chaos_seed = run.chaos.unwrap_or(0);
         (*header).stdout = Session::identify(1).unwrap_or_default();

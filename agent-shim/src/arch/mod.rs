@@ -701,7 +701,14 @@ mod memory {
     }
 }
 
-/// The time-stamp counter and TSC_AUX.
+/// The time-stamp counter, whatever is still being carried out.
+#[inline(always)]
+pub fn cycles() -> u64 {
+    // SAFETY: reads a machine register.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// The time-stamp counter once all before is done, and TSC_AUX.
 pub fn tsc() -> (u64, u64) {
     let mut aux = 0u32;
     // SAFETY: reads two machine registers.

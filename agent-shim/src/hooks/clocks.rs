@@ -5,13 +5,10 @@ use core::sync::atomic::Ordering;
 
 use crate::dispatch::{After, Call, Cx, Flow};
 use crate::guest_mem;
-use crate::intercept::clock;
+use crate::intercept::{clock, ticks};
 use crate::nr;
 use crate::task::Task;
 use crate::{lean, outputs, record, ring, turns};
-
-/// An offset between clocks is taken to hold for so long.
-const OFFSET_NS: u64 = 1_000_000;
 
 /// Most clock reads, from a rewritten site, without what other calls need: `None` for any other call,
 /// and whenever there is something else to do as well. The call returns 0.
@@ -26,20 +23,10 @@ pub fn quick(task: &mut Task, call: &Call) -> Option<After> {
     if id > clock::MONOTONIC || to == 0 || !undisturbed {
         return None;
     }
-    let [seconds, ns] = clock::read(id)?;
-    let read_ns = seconds * 1_000_000_000 + ns;
-    let time_ns = if id == clock::MONOTONIC {
-        read_ns
-    } else {
-        if read_ns.wrapping_sub(task.offset_since_ns) > OFFSET_NS {
-            task.offset_ns = read_ns.wrapping_sub(clock::monotonic_ns());
-            task.offset_since_ns = read_ns;
-        }
-        read_ns.wrapping_sub(task.offset_ns)
-    };
+    let (time_ns, time) = ticks::read(id)?;
     let value = match call.nr {
-        nr::GETTIMEOFDAY => [seconds, ns / 1000],
-        _ => [seconds, ns],
+        nr::GETTIMEOFDAY => [time[0], time[1] / 1000],
+        _ => time,
     };
     guest_mem::put_pair(to, value).ok()?;
     let order = turns::next_order(task);

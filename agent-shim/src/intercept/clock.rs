@@ -15,7 +15,7 @@ use reenact_abi::map::{self, PAGE};
 
 use crate::guest_mem;
 use crate::intercept::decode::{self, Verdict};
-use crate::intercept::{net, patch};
+use crate::intercept::{net, patch, ticks};
 use crate::nr;
 use crate::sys;
 use crate::task::{mm, session, Task};
@@ -102,8 +102,8 @@ pub fn in_vdso(rip: u64) -> bool {
     (BEGIN.load(Ordering::Relaxed)..END.load(Ordering::Relaxed)).contains(&rip)
 }
 
-/// Must the cycle counter trap in this address space?
-fn must_trap() -> bool {
+/// Must the cycle counter trap in this address space? It traps for the shim, too.
+pub fn must_trap() -> bool {
     mm().code.clocks_trap || GETTIME.load(Ordering::Relaxed) == 0
 }
 
@@ -138,7 +138,13 @@ pub fn read(clock: u64) -> Option<[u64; 2]> {
 }
 
 /// Nanoseconds of CLOCK_MONOTONIC.
+#[inline(always)]
 pub fn monotonic_ns() -> u64 {
+    ticks::monotonic_ns().unwrap_or_else(looked_at)
+}
+
+#[cold]
+fn looked_at() -> u64 {
     match read(MONOTONIC) {
         Some([seconds, ns]) => seconds * 1_000_000_000 + ns,
         None => sys::monotonic_ns(),
@@ -170,6 +176,7 @@ pub fn gone(start: u64, end: u64) {
 /// From now on the counter traps.
 pub fn distrust() {
     mm().code.clocks_trap = true;
+    ticks::forget();
 }
 
 /// Code of content number `content`, from its `offset` on, was mapped at `at`, `len` bytes of it.

@@ -6,6 +6,7 @@ pub mod decode;
 pub mod moved;
 pub mod net;
 pub mod patch;
+pub mod ticks;
 pub mod trap;
 
 use crate::arch::{PatchedFrame, PATCHED};

@@ -156,7 +156,8 @@ pub struct Session {
     pub objects: AtomicU32,
     /// Recording: large rings in use.
     pub large_rings: AtomicU32,
-    pub reserved: u32,
+    /// Recording: 1: the kernel makes its clock of the cycle counter, the same on all CPUs.
+    pub tsc_is_clock: u32,
     pub report: Report,
 }
 

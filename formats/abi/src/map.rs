@@ -59,11 +59,17 @@ pub const STUBS: [u64; 3] = [HEAP_END - STUBS_SIZE, 0x5555_4000_0000, ARENA_END]
 pub const STUBS_SIZE: u64 = 1 << 20;
 
 /// Does a range touch memory that belongs to the shim?
+#[inline(always)]
 pub const fn is_ours(addr: u64, len: u64) -> bool {
     let end = addr.saturating_add(len);
-    if len == 0 {
+    if len == 0 || addr >= PIE && end <= ARENA_END || addr >= ARENA_END + STUBS_SIZE {
         return false;
     }
+    is_one_of_ours(addr, end)
+}
+
+/// The same for any range, without the short way for where nothing is ours.
+const fn is_one_of_ours(addr: u64, end: u64) -> bool {
     let mut ours = addr < SHIM_END && end > SHIM || addr < SCRATCH_END && end > SCRATCH;
     let mut at = 1;
     while at < STUBS.len() {
@@ -72,3 +78,6 @@ pub const fn is_ours(addr: u64, len: u64) -> bool {
     }
     ours
 }
+
+const _: () = assert!(!is_one_of_ours(PIE, ARENA_END));
+const _: () = assert!(!is_one_of_ours(ARENA_END + STUBS_SIZE, u64::MAX));

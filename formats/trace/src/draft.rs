@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Damage, WriteError};
 use crate::index::{Holds, StreamRange};
-use crate::limits::{FRAME_RAW_MAX, FRAME_STREAMS_MAX, FRAME_TARGET};
+use crate::limits::{FRAME_EVENTS_TARGET, FRAME_RAW_MAX, FRAME_STREAMS_MAX, FRAME_TARGET};
 use crate::model::StreamId;
 use crate::values::Origin;
 use crate::Digest;
@@ -41,7 +41,12 @@ impl Draft {
     }
 
     pub fn is_full(&self) -> bool {
-        self.body.len() >= FRAME_TARGET || self.streams.len() >= FRAME_STREAMS_MAX
+        let target = if self.holds.any(Holds::CONTENT) {
+            FRAME_TARGET
+        } else {
+            FRAME_EVENTS_TARGET
+        };
+        self.body.len() >= target || self.streams.len() >= FRAME_STREAMS_MAX
     }
 
     /// Whether a value of `len` bytes still fits.

@@ -46,7 +46,7 @@ pub use rewrite::rewrite;
 pub use table::{TableArg, TableRow};
 pub use verify::VerifySummary;
 pub use version::{FormatMajor, FormatMinor, FormatVersion, Unreadable};
-pub use writer::{Options, StreamHandle, Writer};
+pub use writer::{Options, PairAgain, StreamHandle, Writer};
 
 /// BLAKE3 digest.
 pub type Digest = [u8; 32];

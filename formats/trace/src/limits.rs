@@ -3,6 +3,8 @@
 
 /// Uncompressed bytes after which a writer closes a frame.
 pub const FRAME_TARGET: usize = 1 << 20;
+/// The same for one of events alone: while it is compressed, rings fill up.
+pub const FRAME_EVENTS_TARGET: usize = 256 << 10;
 /// Most uncompressed bytes of a frame.
 pub const FRAME_RAW_MAX: usize = 16 << 20;
 /// Most compressed bytes of a frame: incompressible data grows a little.

@@ -9,6 +9,7 @@ use crate::error::Damage;
 const LEB_MAX: usize = 10;
 
 /// Small for small differences in either direction: 0, -1, 1, -2, … become 0, 1, 2, 3, ….
+#[inline(always)]
 pub(crate) fn zigzag(difference: u64) -> u64 {
     (difference << 1) ^ (((difference as i64) >> 63) as u64)
 }
@@ -22,11 +23,14 @@ pub(crate) fn unzigzag(coded: u64) -> u64 {
 pub(crate) fn put(out: &mut Vec<u8>, value: u64) {
     if value < 0x80 {
         out.push(value as u8);
+    } else if value < 0x4000 {
+        out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
     } else {
         put_long(out, value);
     }
 }
 
+#[inline(never)]
 fn put_long(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -52,6 +56,7 @@ pub(crate) struct Column {
 }
 
 impl Column {
+    #[inline(always)]
     pub fn number(&mut self, value: u64) {
         self.nonzero |= value != 0;
         put(&mut self.bytes, value);
@@ -63,6 +68,7 @@ impl Column {
     }
 
     /// Puts entry `at`; the ones that were passed over are zero.
+    #[inline(always)]
     pub fn number_at(&mut self, at: usize, value: u64) {
         if self.entries != at {
             self.fill(at);
@@ -71,6 +77,18 @@ impl Column {
         self.number(value);
     }
 
+    /// Puts the same number as so many entries from entry `at` on.
+    pub fn repeat_at(&mut self, at: usize, times: usize, value: u64) {
+        if value < 0x80 && times != 0 {
+            self.number_at(at, value);
+            self.bytes.resize(self.bytes.len() + times - 1, value as u8);
+            self.entries = at + times;
+        } else {
+            (at..at + times).for_each(|at| self.number_at(at, value));
+        }
+    }
+
+    #[inline(always)]
     pub fn delta_at(&mut self, at: usize, value: u64, expected: u64) {
         self.number_at(at, zigzag(value.wrapping_sub(expected)));
     }

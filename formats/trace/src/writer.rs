@@ -44,6 +44,14 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamHandle(usize);
 
+/// What an event has of its own that is a pair like the one before it.
+#[derive(Clone, Copy, Debug)]
+pub struct PairAgain {
+    pub order: u64,
+    pub time_ns: u64,
+    pub words: [u64; 2],
+}
+
 /// A stream, and the batch of it that is being collected.
 struct Collected {
     stream: StreamId,
@@ -149,8 +157,15 @@ impl Writer {
         let collected = &mut self.streams[handle.0];
         let (stream, seq) = (collected.stream, collected.next_seq);
         check_event(header, parts).map_err(|what| WriteError::BadEvent { stream, seq, what })?;
-        let stored = store(&mut self.contents, &mut self.frames, parts)?;
-        self.contents.refer(parts);
+        let small =
+            |part: &PartRef<'_>| part.bytes.len() < CHUNKED_FROM && !part.role.is_reference();
+        // Most events have one short piece of memory, or none.
+        let stored = if parts.len() <= 1 && parts.iter().all(small) {
+            Stored::default()
+        } else {
+            self.contents.refer(parts);
+            store(&mut self.contents, &mut self.frames, parts)?
+        };
         self.push(handle, |batch| batch.push(header, parts, &stored))
     }
 
@@ -174,6 +189,33 @@ impl Writer {
         self.push(handle, |batch| batch.push_pair(header, addr, pair))
     }
 
+    /// Adds events that differ from the stream's last one, which [`Writer::pair_of`] or this added, in
+    /// their order, their time and their two words alone. Returns how many of them it took: none where
+    /// that takes the whole of the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Writer::event`].
+    pub fn pairs_again(
+        &mut self,
+        handle: StreamHandle,
+        pairs: impl Iterator<Item = PairAgain>,
+    ) -> Result<usize, WriteError> {
+        self.frames.check()?;
+        let collected = &mut self.streams[handle.0];
+        let Some(batch) = &mut collected.batch else {
+            return Ok(0);
+        };
+        let before = batch.weight();
+        let taken = batch.push_pairs_again(pairs);
+        self.buffered += batch.weight() - before;
+        collected.next_seq += taken as u64;
+        self.events += taken as u64;
+        let full = batch.is_full();
+        self.end_if_full(handle, full)?;
+        Ok(taken)
+    }
+
     fn push(
         &mut self,
         handle: StreamHandle,
@@ -189,7 +231,13 @@ impl Writer {
         self.buffered += batch.weight() - before;
         collected.next_seq += 1;
         self.events += 1;
-        if batch.is_full() {
+        let full = batch.is_full();
+        self.end_if_full(handle, full)
+    }
+
+    #[inline(always)]
+    fn end_if_full(&mut self, handle: StreamHandle, full: bool) -> Result<(), WriteError> {
+        if full {
             self.end_batch(handle)?;
         }
         if self.buffered > BUFFERED_MAX {

@@ -13,6 +13,7 @@ use crate::limits::{
 use crate::model::{PartRef, StreamId};
 use crate::msgpack::Packer;
 use crate::varint::{size, zigzag, Column};
+use crate::writer::PairAgain;
 use crate::Digest;
 
 /// The chunks of an event's payloads that are too large for a batch, by the part's position.
@@ -30,6 +31,9 @@ impl Stored {
 /// Bytes that an event, and a part beside its payload, are taken for.
 const EVENT_WEIGHT: usize = 8;
 const PART_WEIGHT: usize = 4;
+/// The columns that the part of a pair goes to.
+const PAIR_COLUMNS: [Col; 3] = [Col::Words, Col::Bytes, Col::Role];
+const PAIR_WEIGHT: usize = EVENT_WEIGHT + PART_WEIGHT + 16;
 
 /// Sites that are looked for at the place that their instruction's address gives, before the map is
 /// asked. A power of two.
@@ -70,6 +74,8 @@ pub(crate) struct Batch {
     recent: Box<[(Way, usize); RECENT]>,
     last_rip: u64,
     last: Vec<Last>,
+    /// The dictionary's entry of the last event, if that was a pair as expected.
+    pair: Option<usize>,
     hashes: FxHashMap<u64, u64>,
     columns: [Column; COLUMNS],
 }
@@ -91,6 +97,7 @@ impl Batch {
             recent: Box::new([(Way::default(), usize::MAX); RECENT]),
             last_rip: 0,
             last: Vec::new(),
+            pair: None,
             hashes: FxHashMap::default(),
             columns: Default::default(),
         }
@@ -148,7 +155,8 @@ impl Batch {
 
     fn push_at(&mut self, site: usize, header: &Header, parts: &[PartRef<'_>], stored: &Stored) {
         let at = self.count;
-        self.note_time(header);
+        self.pair = None;
+        self.note_time(header.time_ns);
         self.running_columns(header);
         let Batch { columns, last, .. } = self;
         let expected = &mut last[site];
@@ -208,34 +216,90 @@ impl Batch {
             _ => return self.push_at(site, header, &[part], &Stored::default()),
         };
         expected.hash = 0;
-        let coded = [0, 1].map(|word| zigzag(pair[word].wrapping_sub(like.words[word])));
-        like.words[..2].copy_from_slice(&pair);
         like.words[2..].fill(0);
         let content = std::mem::take(&mut like.content);
-        self.note_time(header);
-        self.running_columns(header);
-        self.running.rsp = header.rsp;
+        let mut like_words = [like.words[0], like.words[1]];
+        like.words[..2].copy_from_slice(&pair);
         if content != 0 {
             let at = self.parts;
             self.col(Col::Content).delta_at(at, 0, content);
         }
-        let mut role = part.role as u8;
-        if (size(coded[0]) + size(coded[1])) * 2 <= 16 {
-            role |= WORDS;
-            let column = self.col(Col::Words);
-            coded.iter().for_each(|word| column.number(*word));
-        } else {
-            self.col(Col::Bytes).raw(part.bytes);
-        }
-        self.col(Col::Role).byte(role);
+        self.running_columns(header);
+        self.running.rsp = header.rsp;
+        self.note_time(header.time_ns);
+        let [mut words, mut bytes, mut role] =
+            PAIR_COLUMNS.map(|col| std::mem::take(self.col(col)));
+        put_pair(&mut words, &mut bytes, &mut role, &mut like_words, pair);
+        self.put_back(PAIR_COLUMNS, [words, bytes, role]);
+        self.pair = Some(site);
         self.parts += 1;
-        self.weight += EVENT_WEIGHT + PART_WEIGHT + 16;
+        self.weight += PAIR_WEIGHT;
         self.count += 1;
     }
 
-    fn note_time(&mut self, header: &Header) {
-        self.time.0 = self.time.0.min(header.time_ns);
-        self.time.1 = self.time.1.max(header.time_ns);
+    /// Puts events that differ from the last one in their order, their time and their two words alone,
+    /// until the batch is full; how many those were. None if each has to be put as any other.
+    pub fn push_pairs_again(&mut self, pairs: impl Iterator<Item = PairAgain>) -> usize {
+        let Some(site) = self.pair else {
+            return 0;
+        };
+        if self.last[site].parts.is_empty() {
+            return 0;
+        }
+        const COLS: [Col; 3] = [Col::Site, Col::Order, Col::Time];
+        let [mut sites, mut order, mut time] = COLS.map(|col| std::mem::take(self.col(col)));
+        let [mut words, mut bytes, mut role] =
+            PAIR_COLUMNS.map(|col| std::mem::take(self.col(col)));
+        let like = &mut self.last[site].parts[0];
+        let (first, mut at, mut weight) = (self.count, self.count, self.weight);
+        let mut like_words = [like.words[0], like.words[1]];
+        let (mut last_order, mut last_ns) = (self.running.order, self.running.time_ns);
+        for pair in pairs.take(BATCH_EVENTS_TARGET.saturating_sub(first)) {
+            let expected = last_order.wrapping_add(1);
+            if pair.order != expected {
+                order.delta_at(at, pair.order, expected);
+            }
+            if pair.time_ns != last_ns {
+                time.delta_at(at, pair.time_ns, last_ns);
+            }
+            (last_order, last_ns) = (pair.order, pair.time_ns);
+            self.time.0 = self.time.0.min(last_ns);
+            self.time.1 = self.time.1.max(last_ns);
+            put_pair(
+                &mut words,
+                &mut bytes,
+                &mut role,
+                &mut like_words,
+                pair.words,
+            );
+            at += 1;
+            weight += PAIR_WEIGHT;
+            if weight >= BATCH_BYTES_TARGET {
+                break;
+            }
+        }
+        like.words[..2].copy_from_slice(&like_words);
+        if site != 0 {
+            sites.repeat_at(first, at - first, site as u64);
+        }
+        self.put_back(COLS, [sites, order, time]);
+        self.put_back(PAIR_COLUMNS, [words, bytes, role]);
+        (self.running.order, self.running.time_ns) = (last_order, last_ns);
+        (self.count, self.weight) = (at, weight);
+        self.parts += at - first;
+        at - first
+    }
+
+    /// Puts columns back that were taken out to be worked on side by side.
+    fn put_back<const N: usize>(&mut self, cols: [Col; N], taken: [Column; N]) {
+        for (col, column) in cols.into_iter().zip(taken) {
+            *self.col(col) = column;
+        }
+    }
+
+    fn note_time(&mut self, time_ns: u64) {
+        self.time.0 = self.time.0.min(time_ns);
+        self.time.1 = self.time.1.max(time_ns);
     }
 
     /// Puts the event's site, which is new to the dictionary when it is new to the batch.
@@ -424,6 +488,27 @@ impl Batch {
         if self.col(Col::Ticket).nonzero {
             self.col(Col::Ticket).fill(tickets);
         }
+    }
+}
+
+/// Puts the part of a pair, which is expected to be `like` one; then `like` is this one.
+#[inline(always)]
+fn put_pair(
+    words: &mut Column,
+    bytes: &mut Column,
+    role: &mut Column,
+    like: &mut [u64; 2],
+    pair: [u64; 2],
+) {
+    let coded = [0, 1].map(|word| zigzag(pair[word].wrapping_sub(like[word])));
+    *like = pair;
+    let short = (coded[0] | coded[1]) < 1 << 28;
+    if short || (size(coded[0]) + size(coded[1])) * 2 <= 16 {
+        role.byte(Role::Output as u8 | WORDS);
+        coded.iter().for_each(|word| words.number(*word));
+    } else {
+        role.byte(Role::Output as u8);
+        bytes.raw(pair.map(u64::to_le_bytes).as_flattened());
     }
 }
 

@@ -267,7 +267,7 @@ fn ways_that_recur_and_pairs_among_other_events_come_back() {
     let mut writer = Writer::create(&path, &meta()).unwrap();
     let one = writer.handle(stream(1, 1));
     let mut dice = Dice::new(7);
-    let mut put = Vec::new();
+    let (mut put, mut repeated) = (Vec::new(), 0);
     for number in 0..40_000u64 {
         // Few ways of few calls, so that they recur; what they say is now as before, now wild.
         let header = Header {
@@ -302,14 +302,38 @@ fn ways_that_recur_and_pairs_among_other_events_come_back() {
             ),
             _ => event(header, vec![part(Role::Output, addr, bytes)]),
         };
-        match event.parts.first() {
-            Some(part) if part.role == Role::Output => {
-                writer.pair_of(one, &event.header, addr, words).unwrap()
-            }
-            _ => writer.event(stream(1, 1), event.clone()).unwrap(),
+        let is_pair = event.parts.first().map(|part| part.role) == Some(Role::Output);
+        if is_pair {
+            writer.pair_of(one, &event.header, addr, words).unwrap();
+        } else {
+            writer.event(stream(1, 1), event.clone()).unwrap();
         }
-        put.push(event);
+        put.push(event.clone());
+        // And the same a few times more, now and then out of order.
+        let again: Vec<PairAgain> = (1..=dice.below(4))
+            .map(|again| PairAgain {
+                order: number + dice.below(2) * again,
+                time_ns: number * 32 + again * 7,
+                words: [words[0], words[1].wrapping_sub(again * 1000)],
+            })
+            .collect();
+        let taken = writer.pairs_again(one, again.iter().copied()).unwrap();
+        assert!(is_pair || taken == 0);
+        repeated += taken;
+        put.extend(again[..taken].iter().map(|pair| {
+            let header = Header {
+                order: pair.order,
+                time_ns: pair.time_ns,
+                ..event.header
+            };
+            let bytes = pair.words.map(u64::to_le_bytes).as_flattened().to_vec();
+            Event {
+                header,
+                parts: vec![part(Role::Output, addr, bytes)],
+            }
+        }));
     }
+    assert!(repeated > 1000, "{repeated}");
     writer.finish(&end()).unwrap();
     let mut reader = Reader::open(&path).unwrap();
     let got = events_of(&items(&mut reader).unwrap(), stream(1, 1));
