@@ -8,20 +8,12 @@ use reenact_wire::Node;
 use super::difference::{Difference, Kind, Shown};
 use super::inputs::Opened;
 use super::noise::{Builtin, Hits, Noise, Spot};
+use super::order::Arrived;
 use super::pairs::Pairs;
 use super::run::{Checksum, Named, Process, Run, Sight};
-use super::sequence;
 use super::tree::Comparer;
 use crate::commands::show::words::{shortened, signal_name};
 
-/// How far from its place a message is looked for that changed places with another, and how many
-/// such pairs are looked for in one process.
-const CROSSED_WITHIN: usize = 1024;
-const OVERTAKEN_MAX: usize = 1024;
-/// Nearest messages of those that changed places with one, of which one that is about the same is preferred.
-const RELATED_WITHIN: usize = 32;
-/// Messages that name a thing which is rare.
-const NAMED_MAX: usize = 6;
 /// Random reads of one process that are looked at.
 const RANDOM_MAX: usize = 1024;
 /// How far apart the clocks of two runs are, each less the recording's own, to be told.
@@ -51,6 +43,10 @@ pub struct Found {
     pub loops: BTreeSet<(usize, u32)>,
     /// When something was told to processes of each run.
     pub told: [Told; 2],
+    /// When processes of each run had waited as long as they wanted to, in vain.
+    pub expired: [Told; 2],
+    /// Where messages arrived that both runs have.
+    pub arrived: Arrived,
 }
 
 pub fn shown(sight: &Sight, text: impl Into<String>) -> Option<Shown> {
@@ -78,6 +74,7 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
                 .push(Difference::new(Kind::Process, what).at(a, b));
         }
     }
+    found.expired = runs.map(expired);
     for (a, b) in &pairs.both {
         let of = (runs[0].processes.get(a), runs[1].processes.get(b));
         if let (Some(a), Some(b)) = of {
@@ -102,6 +99,17 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             suspects([a, b], found);
         }
     }
+}
+
+fn expired(run: &Run) -> Told {
+    let mut expired = Told::new();
+    for place in run.processes.values().flat_map(|one| &one.inputs.expired) {
+        expired.entry(place.chain).or_default().push(place.order);
+    }
+    expired
+        .values_mut()
+        .for_each(|orders| orders.sort_unstable());
+    expired
 }
 
 /// Whether two runs ran the same build of a program.
@@ -674,113 +682,6 @@ fn suspects(of: [&Process; 2], found: &mut Found) {
                 shown(&sight_of(process, *point), text)
             };
             suspect(Kind::Threads, what, side(a, one), side(b, other));
-        }
-    }
-}
-
-/// Messages that reached a process in both runs: by their order there, and on which connection. Those
-/// that processes with shared memory got have one order.
-pub struct Arrival {
-    pub sights: [Sight; 2],
-    pub lane: usize,
-    /// Where it stands in what its side said, in each run: several may arrive at once.
-    pub stands: [usize; 2],
-    /// It stands at another place within its connection, or on another connection.
-    pub moved: bool,
-    pub text: String,
-}
-
-/// Names that two messages share.
-fn common(one: &str, other: &str) -> BTreeSet<String> {
-    let names =
-        |text: &str| -> BTreeSet<String> { words_in(text).filter(|word| is_name(word)).collect() };
-    names(one).intersection(&names(other)).cloned().collect()
-}
-
-/// Whether hardly any message names it, such as what two are about that change places.
-fn is_rare(name: &str, all: &[Arrival]) -> bool {
-    let looked_at = &all[..all.len().min(CROSSED_WITHIN)];
-    let having = looked_at.iter().filter(|one| one.text.contains(name));
-    having.count() <= NAMED_MAX
-}
-
-/// Numbers are everywhere; a name is not.
-pub fn is_name(word: &str) -> bool {
-    word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// Words of a message, without what is said of its way.
-pub fn words_in(text: &str) -> impl Iterator<Item = String> + '_ {
-    let end = text.rfind("  (from ").unwrap_or(text.len());
-    let words = text[..end].split(|c: char| !c.is_alphanumeric());
-    words.filter(|word| !word.is_empty()).map(str::to_owned)
-}
-
-/// Finds messages that overtook others.
-pub fn overtaken(arrivals: &BTreeMap<(u32, u32), Vec<Arrival>>, found: &mut Found) {
-    for all in arrivals.values() {
-        let order = |run: usize| {
-            let mut order: Vec<usize> = (0..all.len()).collect();
-            order.sort_by_key(|at| {
-                let point = &all[*at].sights[run].point;
-                let stands = all[*at].stands[run];
-                (point.time_ns, point.place.order, point.event.seq, stands)
-            });
-            order
-        };
-        let (of_a, of_b) = (order(0), order(1));
-        let mut rank_b = vec![0; all.len()];
-        for (rank, at) in of_b.iter().enumerate() {
-            rank_b[*at] = rank;
-        }
-        let ranks: Vec<usize> = of_a.iter().map(|at| rank_b[*at]).collect();
-        for moved in sequence::moved(&ranks).into_iter().take(OVERTAKEN_MAX) {
-            // The nearest one that it changed places with: messages of one connection keep their order,
-            // unless they were sent in another.
-            let crossed = |other: &usize| {
-                let inverted = (*other < moved) != (ranks[*other] < ranks[moved]);
-                let [one, other] = [moved, *other].map(|at| &all[of_a[at]]);
-                inverted && (one.lane != other.lane || one.moved || other.moved)
-            };
-            let from = moved.saturating_sub(CROSSED_WITHIN);
-            let to = all.len().min(moved.saturating_add(CROSSED_WITHIN));
-            let mut crossing: Vec<usize> = (from..to).filter(crossed).collect();
-            crossing.sort_by_key(|other| other.abs_diff(moved));
-            // One that is about the same thing, or else the nearest one.
-            let text = |at: usize| &all[of_a[at]].text;
-            let related = |other: &&usize| {
-                let names = common(text(moved), text(**other));
-                names.iter().any(|name| is_rare(name, all))
-            };
-            let near = crossing.iter().take(RELATED_WITHIN);
-            let Some(other) = near.clone().find(related).or(crossing.first()).copied() else {
-                continue;
-            };
-            let (one, other) = (&all[of_a[moved.min(other)]], &all[of_a[moved.max(other)]]);
-            let (first, second) = (
-                shortened(&one.text, TEXT_MAX / 2),
-                shortened(&other.text, TEXT_MAX / 2),
-            );
-            let (to, then) = (&one.sights[0].who, &other.sights[0].who);
-            let also = match to == then {
-                true => String::new(),
-                false => format!(" and {then}, which share memory"),
-            };
-            let what = format!("“{first}” was overtaken by “{second}” on the way to {to}{also}.");
-            let side = |run: usize, first: &Arrival, second: &Arrival| {
-                let text = format!(
-                    "receives {}, then {} ({})",
-                    shortened(&first.text, TEXT_MAX / 3),
-                    shortened(&second.text, TEXT_MAX / 3),
-                    second.sights[run].event()
-                );
-                shown(&first.sights[run], text)
-            };
-            let mut difference = Difference::new(Kind::Overtaken, what);
-            difference.common = common(&one.text, &other.text);
-            difference.related = difference.common.iter().any(|name| is_rare(name, all));
-            let (a, b) = (side(0, one, other), side(1, other, one));
-            found.suspects.push(difference.at(a, b));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use reenact_causal::Place;
+
 use super::run::Sight;
 use super::tree::FieldDiff;
 
@@ -141,6 +143,12 @@ pub struct Difference {
     pub related: bool,
     /// Names that both have.
     pub common: BTreeSet<String>,
+    /// It says that a message came late, and not why.
+    pub late: bool,
+    /// One of them is of a kind that its receiver hardly ever gets.
+    pub alone: bool,
+    /// Where, in each run, the later one of the two arrived.
+    pub behind: [Option<Place>; 2],
     /// Where a message went: the connection's kind, the kinds of processes at its ends, and which way.
     pub way: String,
     /// How often the same differs.
@@ -167,6 +175,9 @@ impl Difference {
             written: false,
             related: false,
             common: BTreeSet::new(),
+            late: false,
+            alone: false,
+            behind: [None, None],
             way: String::new(),
             times: 1,
             note: String::new(),

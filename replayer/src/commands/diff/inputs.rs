@@ -25,6 +25,10 @@ const SWITCHES_MAX: usize = 1 << 18;
 const ENVIRONMENT_MAX: usize = 4 << 20;
 /// Calls that took less are not remembered as slow.
 const TOOK_MIN_NS: u64 = 1_000_000;
+/// Waits that took less are looks at whether something is there, and those for others that are remembered.
+const EXPIRED_MIN_NS: u64 = 20_000_000;
+const JOINED_MIN_NS: u64 = 50_000_000;
+const WAITS_MAX: usize = 1 << 16;
 /// How far a clock may be from the recording's own, and still be the same clock.
 const CLOCK_SLACK_NS: i128 = 2_000_000_000;
 
@@ -58,6 +62,25 @@ const CLOCK_MONOTONIC_COARSE: u64 = 6;
 /// Libraries seed their hash tables so as they start, whatever the program does.
 const GRND_NONBLOCK: u64 = 1;
 const CREAT: u16 = 85;
+const POLL: u16 = 7;
+const SELECT: u16 = 23;
+const ACCEPT: u16 = 43;
+const RECVFROM: u16 = 45;
+const RECVMSG: u16 = 47;
+const WAIT4: u16 = 61;
+const RT_SIGTIMEDWAIT: u16 = 128;
+const FUTEX: u16 = 202;
+const SEMTIMEDOP: u16 = 220;
+const EPOLL_WAIT: u16 = 232;
+const WAITID: u16 = 247;
+const PSELECT6: u16 = 270;
+const PPOLL: u16 = 271;
+const EPOLL_PWAIT: u16 = 281;
+const ACCEPT4: u16 = 288;
+const RECVMMSG: u16 = 299;
+const EPOLL_PWAIT2: u16 = 441;
+const EAGAIN: i64 = 11;
+const ETIMEDOUT: i64 = 110;
 const O_ACCMODE: u64 = 3;
 const TIMER_ABSTIME: u64 = 1;
 const S_IFMT: u64 = 0o170_000;
@@ -158,6 +181,10 @@ pub struct Inputs {
     pub fifos: BTreeSet<String>,
     /// By what was done, such as `fsync of /var/lib/x`.
     pub took: BTreeMap<String, Took>,
+    /// Where it had waited as long as it wanted to, and nothing came.
+    pub expired: Vec<Place>,
+    /// Where it had waited long for a task or a process, from when to when.
+    pub joined: Vec<(Place, (u64, u64))>,
     /// The threads that ran, by the order in which they were made.
     pub switches: Vec<(u32, Point)>,
     /// Tasks, whose numbers go up as they are made.
@@ -297,6 +324,7 @@ impl Walk {
         let inputs = self.processes.entry(process).or_default();
         let fd = |at: usize| header.args[at] as u32;
         let success = u32::try_from(header.ret).ok();
+        inputs.waits(point, event, took_ns);
         match header.nr {
             GETTIMEOFDAY | TIME | CLOCK_GETTIME => {
                 return inputs.reads_clock(point, ahead(event, wall_ns));
@@ -555,6 +583,21 @@ impl Inputs {
         }
     }
 
+    fn waits(&mut self, point: Point, event: &Event, took_ns: u64) {
+        let header = &event.header;
+        if took_ns >= EXPIRED_MIN_NS && is_expired(header.nr, header.ret) {
+            if self.expired.len() < WAITS_MAX {
+                self.expired.push(point.place);
+            }
+            return;
+        }
+        let joins = matches!(header.nr, WAIT4 | WAITID | FUTEX);
+        if joins && took_ns >= JOINED_MIN_NS && self.joined.len() < WAITS_MAX {
+            let since_ns = point.time_ns.saturating_sub(took_ns);
+            self.joined.push((point.place, (since_ns, point.time_ns)));
+        }
+    }
+
     fn writes(&mut self, path: &[u8]) {
         if self.written.len() < FILES_MAX {
             *self.written.entry(last_name(path)).or_default() += 1;
@@ -586,6 +629,16 @@ fn asked_ns(event: &Event, now_ns: u64) -> u64 {
     match absolute && header.args[0] == CLOCK_MONOTONIC {
         true => asked_ns.saturating_sub(now_ns),
         false => asked_ns,
+    }
+}
+
+/// Whether a call that took its time says that nothing came.
+fn is_expired(nr: u16, ret: i64) -> bool {
+    match nr {
+        POLL | SELECT | PSELECT6 | PPOLL | EPOLL_WAIT | EPOLL_PWAIT | EPOLL_PWAIT2 => ret == 0,
+        READ | READV | RECVFROM | RECVMSG | RECVMMSG | ACCEPT | ACCEPT4 | RT_SIGTIMEDWAIT
+        | SEMTIMEDOP => ret == -EAGAIN,
+        _ => ret == -ETIMEDOUT,
     }
 }
 

@@ -10,8 +10,11 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{is_name, words_in, Found, Told};
+use reenact_causal::Place;
+
+use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
+use super::order::{is_name, words_in, Arrived};
 use super::roots;
 use super::run::Run;
 
@@ -36,6 +39,11 @@ const RELATED: f64 = 0.02;
 const UNRELATED: f64 = 0.6;
 /// What is said so many times more often is no matter of order.
 const AGAIN_MIN: u64 = 5;
+/// Messages that came too late, of which it is asked why.
+const LATE_MAX: usize = 64;
+/// Slow things that are told of one difference, and how much less it says that a message came late than why.
+const SLOW_MAX: usize = 3;
+const LATER: f64 = 0.005;
 /// And where it does not lead to anything that people see failing.
 const HARMLESS: f64 = 0.8;
 
@@ -91,15 +99,33 @@ pub fn judge(runs: [&Run; 2], found: Found) -> Judgement {
         }
         (_, _) => false,
     };
-    rank(found, starts, &before, &second)
+    let leads = |one: Place, other: Place| runs[1].happens_before(one, other);
+    let orders = Orders {
+        before: &before,
+        second: &second,
+        leads: &leads,
+    };
+    rank(found, starts, orders)
 }
 
-fn rank(found: Found, starts: [u64; 2], before: &Before<'_>, second: &Before<'_>) -> Judgement {
+/// The orders of causes.
+#[derive(Clone, Copy)]
+struct Orders<'a> {
+    before: &'a Before<'a>,
+    /// Of the second run.
+    second: &'a Before<'a>,
+    /// Of the second run, between places.
+    leads: &'a dyn Fn(Place, Place) -> bool,
+}
+
+fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
     let Found {
         mut differences,
         mut suspects,
         excused,
         told,
+        expired,
+        arrived,
         loops,
         matched: _,
     } = found;
@@ -111,10 +137,13 @@ fn rank(found: Found, starts: [u64; 2], before: &Before<'_>, second: &Before<'_>
         suspects: &suspects,
         excused: &excused,
         told: &told,
+        expired: &expired,
+        arrived: &arrived,
         loops: &loops,
         starts,
-        before,
-        second,
+        before: orders.before,
+        second: orders.second,
+        leads: orders.leads,
     };
     for difference in &mut differences {
         difference.timely = ranks.is_timely(difference);
@@ -144,13 +173,16 @@ struct Ranks<'a> {
     suspects: &'a [Difference],
     excused: &'a BTreeSet<u32>,
     told: &'a [Told; 2],
+    expired: &'a [Told; 2],
+    arrived: &'a Arrived,
     loops: &'a BTreeSet<(usize, u32)>,
     starts: [u64; 2],
     before: &'a Before<'a>,
     second: &'a Before<'a>,
+    leads: &'a dyn Fn(Place, Place) -> bool,
 }
 
-impl Ranks<'_> {
+impl<'a> Ranks<'a> {
     /// Where the runs contradict each other, the second counts: what came of what there is asked about, and
     /// the first knows only what would have come next without it.
     fn follows(&self, root: &Difference, other: &Difference) -> bool {
@@ -273,7 +305,48 @@ impl Ranks<'_> {
         }
         // Whoever waits for something slow may be elsewhere, and wait in vain.
         let elsewhere = !same_memory(suspect, root);
-        (suspect.outside || elsewhere) && in_vain(root) && sooner(suspect, root, self.starts)
+        let waited = || in_vain(root) && !suspect.late || self.gave_up(root);
+        let vain = (suspect.outside || elsewhere) && waited();
+        vain && sooner(suspect, root, self.starts) || elsewhere && self.held_up(suspect, root)
+    }
+
+    /// Whether a difference is what somebody does who had waited as long as it wanted to, in the second run only.
+    fn gave_up(&self, root: &Difference) -> bool {
+        let expired = |run: usize| {
+            let place = root.places[run].as_ref()?.point.place;
+            let last = |of: &Told| {
+                let all = of.get(&place.chain)?;
+                let next = all.partition_point(|order| *order < place.order);
+                all.get(next.checked_sub(1)?).copied()
+            };
+            let expired = last(&self.expired[run])?;
+            Some(last(&self.told[run]).is_none_or(|told| told < expired))
+        };
+        expired(1) == Some(true) && expired(0) != Some(true)
+    }
+
+    /// Whether something slow held up a message that was there before the difference in the first run, and came
+    /// behind it in the second.
+    fn held_up(&self, slow: &Difference, root: &Difference) -> bool {
+        let Some(slow) = slow.places[1].as_ref().map(|sight| sight.point.place) else {
+            return false;
+        };
+        self.late(root).any(|place| (self.leads)(slow, place))
+    }
+
+    /// Messages that the process had in the first run before it differed, and not yet in the second: where they
+    /// arrived there.
+    fn late(&self, root: &Difference) -> impl Iterator<Item = Place> + '_ {
+        let [a, b] = [0, 1].map(|run| {
+            let sight = root.places[run].as_ref();
+            sight.map_or_else(Place::default, |sight| sight.point.place)
+        });
+        let all = self.arrived.get(&(a.chain, b.chain));
+        let late = all
+            .into_iter()
+            .flatten()
+            .filter(move |[of_a, of_b]| of_a.order < a.order && of_b.order > b.order);
+        late.map(|[_, of_b]| *of_b).take(LATE_MAX)
     }
 
     fn judge(&self, differences: &[Difference], judgement: &mut Judgement) {
@@ -291,13 +364,31 @@ impl Ranks<'_> {
                 || difference.kind.is_symptom()
                 || symptoms.iter().any(|at| (self.before)(difference, at))
         };
-        let overtaken = self
-            .suspects
-            .iter()
-            .filter(|one| one.kind == Kind::Overtaken);
-        let words = Words::new(&symptoms, overtaken.chain(roots.iter().copied()));
+        let overtaken: Vec<&Difference> = {
+            let all = self.suspects.iter();
+            all.filter(|one| one.kind == Kind::Overtaken).collect()
+        };
+        let words = Words::new(&symptoms, &overtaken, &roots);
         let plausible = |suspect: &Difference, root: &Difference| {
-            self.is_plausible(suspect, root, words.names_both(suspect))
+            self.is_plausible(suspect, root, words.names_both(suspect) > 0)
+        };
+        // Of several that changed places, the one that is most about what differs; then one that was not there
+        // yet; then the last one before.
+        let likeliest = |all: &mut dyn Iterator<Item = (usize, &'a Difference)>,
+                         root: &Difference| {
+            let related = |suspect: &Difference| {
+                let place = root.places[1].as_ref().map(|sight| sight.point.place);
+                let late = suspect.behind[1].zip(place);
+                let late = late.is_some_and(|(one, other)| {
+                    one.chain == other.chain && one.order > other.order
+                });
+                let alone = suspect.alone && late;
+                let plausible = plausible(suspect, root);
+                (plausible, alone, words.names_both(suspect), late)
+            };
+            all.map(|(at, one)| (related(one), (at, one)))
+                .reduce(|best, one| if one.0 > best.0 { one } else { best })
+                .map(|(_, one)| one)
         };
         let mut used = vec![false; self.suspects.len()];
         let mut explained: Vec<(&Difference, &Difference)> = Vec::new();
@@ -309,14 +400,21 @@ impl Ranks<'_> {
                 Kind::Randomness,
                 Kind::Clock,
             ] {
-                // The last one before the difference is the likeliest; of what is slow, the slowest.
+                // The last one before the difference is the likeliest.
                 let near = self.suspects.iter().enumerate().rev();
                 let mut near = near.filter(|(_, one)| one.kind == kind && self.explains(one, root));
-                let mut nearest = near.next();
-                if kind == Kind::Overtaken {
-                    let mut all = nearest.into_iter().chain(near.by_ref());
-                    nearest = all.find(|(_, one)| plausible(one, root)).or(nearest);
+                if kind == Kind::Slow {
+                    for (at, suspect) in near.take(SLOW_MAX) {
+                        if !std::mem::replace(&mut used[at], true) {
+                            explained.push((suspect, root));
+                        }
+                    }
+                    continue;
                 }
+                let mut nearest = match kind {
+                    Kind::Overtaken => likeliest(&mut near, root),
+                    _ => near.next(),
+                };
                 if kind == Kind::Randomness {
                     // What libraries read for themselves explains less than what the program asked for.
                     let mut all = nearest.into_iter().chain(near);
@@ -390,8 +488,8 @@ impl Ranks<'_> {
     /// Where a process runs other code, or was given something that a rule hides, that explains what it does
     /// otherwise better than the order of messages that have nothing to do with each other.
     fn is_plausible(&self, overtaken: &Difference, root: &Difference, related: bool) -> bool {
-        let told = !root.permuted && (related || !self.is_excused(root));
-        told || is_conflict(overtaken, root)
+        let told = related || overtaken.alone || !self.is_excused(root);
+        !root.permuted && told || is_conflict(overtaken, root)
     }
 
     /// Whether a difference follows only from what order alone may have led to, so that it may have another
@@ -432,9 +530,17 @@ impl Ranks<'_> {
         };
         match ahead {
             Some(ahead) => root.kind.weight().max(suspect.kind.weight()) + ahead,
+            None if suspect.kind == Kind::Slow && !is_call(suspect) => {
+                suspect.kind.weight() - LATER
+            }
             None => suspect.kind.weight(),
         }
     }
+}
+
+/// Whether it is a call that was slow, rather than an answer.
+fn is_call(slow: &Difference) -> bool {
+    !slow.what.contains(" to answer “")
 }
 
 /// Whether what differs has a name in it that one of the two messages said that changed places.
@@ -442,7 +548,9 @@ fn is_conflict(overtaken: &Difference, root: &Difference) -> bool {
     let Some(shown) = &overtaken.sides[0] else {
         return false;
     };
-    let said: BTreeSet<String> = words_in(&shown.text).collect();
+    let said: BTreeSet<String> = words_in(&shown.text)
+        .chain(words_in(&overtaken.what))
+        .collect();
     !root.permuted
         && root.fields.iter().any(|field| {
             let words = |value: &Option<String>| -> BTreeSet<String> {
@@ -450,7 +558,7 @@ fn is_conflict(overtaken: &Difference, root: &Difference) -> bool {
             };
             let (a, b) = (words(&field.a), words(&field.b));
             let mut differ = a.symmetric_difference(&b);
-            differ.any(|word| is_name(word) && said.contains(word))
+            differ.any(|word| (is_name(word) || word.len() > 3) && said.contains(word))
         })
 }
 
@@ -528,21 +636,31 @@ fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
 /// Words by which what failed is told from other things: a cause that speaks of the same is likelier.
 struct Words {
     of_symptoms: BTreeSet<String>,
+    /// The same for messages that changed places: without what most of these have in common.
+    of_failure: BTreeSet<String>,
 }
 
 impl Words {
     fn new<'a>(
         symptoms: &[&Difference],
-        candidates: impl Iterator<Item = &'a Difference>,
+        overtaken: &[&'a Difference],
+        roots: &[&'a Difference],
     ) -> Words {
         let mut of_symptoms: BTreeSet<String> = BTreeSet::new();
         for symptom in symptoms.iter().filter(|one| one.kind == Kind::Output) {
             let texts = symptom.sides.iter().flatten();
             of_symptoms.extend(texts.flat_map(|shown| words_in(&shown.text)));
         }
-        let candidates: Vec<BTreeSet<String>> = candidates
+        let mut of_failure = of_symptoms.clone();
+        of_failure.retain(|word| {
+            let having = overtaken.iter().filter(|one| one.common.contains(word));
+            is_name(word) && (overtaken.len() < 4 || having.count() * 2 <= overtaken.len())
+        });
+        let candidates: Vec<BTreeSet<String>> = overtaken
+            .iter()
+            .chain(roots)
             .filter(|one| !one.kind.is_symptom())
-            .map(words_of)
+            .map(|one| words_of(one))
             .collect();
         // What most of them have tells none from the others.
         let rare = |word: &String| {
@@ -550,15 +668,20 @@ impl Words {
             candidates.len() < 4 || having.count() * 2 <= candidates.len()
         };
         of_symptoms.retain(rare);
-        Words { of_symptoms }
+        Words {
+            of_symptoms,
+            of_failure,
+        }
     }
 
-    /// Whether two messages that changed places both name something that what failed names, too.
-    fn names_both(&self, overtaken: &Difference) -> bool {
-        let mut common = overtaken.common.iter();
+    /// How many things two messages that changed places both name, and what failed, too.
+    fn names_both(&self, overtaken: &Difference) -> usize {
+        let common = overtaken.common.iter();
         match self.of_symptoms.is_empty() {
-            true => overtaken.related,
-            false => common.any(|word| self.of_symptoms.contains(word)),
+            true => usize::from(overtaken.related),
+            false => common
+                .filter(|word| self.of_failure.contains(*word))
+                .count(),
         }
     }
 
@@ -691,7 +814,15 @@ mod tests {
             excused: BTreeSet::from([9]),
             ..Found::default()
         };
-        rank(found, [0, 0], &before, &before)
+        rank(found, [0, 0], orders(&before, &before))
+    }
+
+    fn orders<'a>(before: &'a Before<'a>, second: &'a Before<'a>) -> Orders<'a> {
+        Orders {
+            before,
+            second,
+            leads: &|_, _| false,
+        }
     }
 
     fn order(judgement: &Judgement) -> Vec<&str> {
@@ -726,11 +857,11 @@ mod tests {
         };
         let either = |_: &Difference, _: &Difference| true;
         let second = |one: &Difference, _: &Difference| one.what == "lock";
-        let judgement = rank(found(), [0, 0], &either, &second);
+        let judgement = rank(found(), [0, 0], orders(&either, &second));
         assert_eq!(order(&judgement), ["lock", "conflict"]);
         assert!(!judgement.causes[1].is_root);
         let neither = |_: &Difference, _: &Difference| false;
-        let judgement = rank(found(), [0, 0], &either, &neither);
+        let judgement = rank(found(), [0, 0], orders(&either, &neither));
         assert!(judgement.causes.iter().all(|cause| cause.is_root));
     }
 

@@ -5,6 +5,7 @@ mod difference;
 mod inputs;
 mod judge;
 mod noise;
+mod order;
 mod output;
 mod pairs;
 mod polls;
@@ -220,7 +221,7 @@ pub fn compare_files(files: [&Path; 2], ignore: &[PathBuf]) -> Result<Compared, 
         &mut noise,
         &mut found,
     );
-    compare::overtaken(&arrivals, &mut found);
+    order::overtaken(arrivals, &mut found);
     let matched = std::mem::take(&mut found.matched);
     let all = found.differences.len();
     let judgement = judge::judge(runs, found);

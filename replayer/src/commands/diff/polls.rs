@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
+use std::ops::Range;
 
 use reenact_causal::Ended;
 use reenact_wire::Node;
@@ -29,33 +30,58 @@ pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Nois
     ];
     noise.suppress_builtin(Builtin::Startup, early[0].abs_diff(early[1]));
     let asked = [questions(a, of_a, noise), questions(b, of_b, noise)];
-    let mut gone: [BTreeSet<(usize, usize)>; 2] = Default::default();
+    let mut gone: [Gone; 2] = Default::default();
+    let mut kept: [Kept; 2] = Default::default();
+    // How many more times, by connection, something was looked for in the second run.
+    let mut turns: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
+    let mut rest = Vec::new();
     for (question, in_a) in &asked[0] {
         let Some(in_b) = asked[1].get(question) else {
             continue;
         };
+        let both = [in_a.as_slice(), in_b.as_slice()];
         if is_poll(in_a, in_b) {
-            for (run, all) in [in_a, in_b].into_iter().enumerate() {
-                let earlier = all.iter().take(all.len() - 1);
-                gone[run].extend(earlier.map(|asked| (asked.talk, asked.at)));
-            }
+            leave_out_surplus(both, &mut gone, &mut kept);
+        } else if idle(both, true, &[], &mut gone, &mut kept) {
+            let more = in_b.len() as i64 - in_a.len() as i64;
+            turns.entry(&question.0).or_default().insert(more);
         } else {
-            idle(in_a, in_b, &mut gone);
+            rest.push((question, both));
         }
+    }
+    for (question, both) in rest {
+        let turns: Vec<i64> = turns
+            .get(&*question.0)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+        idle(both, false, &turns, &mut gone, &mut kept);
     }
     let counts = [gone[0].len() as u64, gone[1].len() as u64];
     noise.suppress_builtin(Builtin::Repetition, counts[0].abs_diff(counts[1]));
-    for (run, hashes, gone) in [(&mut *a, of_a, &gone[0]), (&mut *b, of_b, &gone[1])] {
+    for (run, hashes, at) in [(&mut *a, of_a, 0), (&mut *b, of_b, 1)] {
         let mut polling: BTreeSet<u32> = BTreeSet::new();
-        for (talk, at) in gone.iter().rev() {
-            run.talks[*talk].lanes.iter_mut().for_each(|lane| {
-                lane.remove(*at);
-            });
-            hashes[*talk].iter_mut().for_each(|lane| {
-                lane.remove(*at);
-            });
-            if run.talks[*talk].lanes.iter().all(Vec::is_empty) {
-                polling.extend(run.talks[*talk].ends[0]);
+        for (talk, lane, at) in gone[at].iter().rev() {
+            run.talks[*talk].lanes[*lane].remove(*at);
+            hashes[*talk][*lane].remove(*at);
+        }
+        let touched: BTreeSet<usize> = gone[at].iter().map(|(talk, ..)| *talk).collect();
+        for talk in touched {
+            // A command that only asked says besides only what the one does that is left.
+            let instead = kept[at].talks.get(&talk).filter(|other| **other != talk);
+            let same = |other: &usize| {
+                let lanes = hashes[talk].iter().zip(&hashes[*other]);
+                lanes
+                    .into_iter()
+                    .all(|(one, other)| one.iter().all(|hash| other.contains(hash)))
+            };
+            if instead.is_some_and(same) {
+                run.talks[talk].lanes = Default::default();
+                hashes[talk] = Default::default();
+            }
+            if run.talks[talk].lanes.iter().all(Vec::is_empty) {
+                polling.extend(run.talks[talk].ends[0]);
             }
         }
         // Whoever only polled hands on what it was told, such as to a filter.
@@ -97,51 +123,164 @@ fn spread(run: &mut Run) {
     }
 }
 
+/// Messages that are left out: by connection, side, and place.
+type Gone = BTreeSet<(usize, usize, usize)>;
+
 /// A question with its answer.
 struct Asked {
     talk: usize,
     at: usize,
+    /// Places of what was said to it.
+    answers: Range<usize>,
+    asker: u32,
     time_ns: u64,
     /// A hash of the answer, of a long one without its numbers.
     answer: u64,
     failed: bool,
+    /// It asks for something to be done, rather than how things are.
+    changes: bool,
+    /// The next that is asked on its connection, if anything is, is the same.
+    again: bool,
+}
+
+/// For connections over which something was asked that is left out: over which the same was asked that is not.
+#[derive(Default)]
+struct Kept {
+    talks: BTreeMap<usize, usize>,
+}
+
+impl Kept {
+    fn note(&mut self, all: &[Asked], left: usize) {
+        let Some(left) = all.get(left).map(|asked| asked.talk) else {
+            return;
+        };
+        self.talks
+            .extend(all.iter().map(|asked| (asked.talk, left)));
+    }
+}
+
+impl Asked {
+    fn leave_out(&self, gone: &mut Gone) {
+        gone.insert((self.talk, 0, self.at));
+        gone.extend(self.answers.clone().map(|at| (self.talk, 1, at)));
+    }
+}
+
+/// Whether several ask by turns, so that none of them waits for what the others are told.
+fn is_of_several(all: &[Asked]) -> bool {
+    let askers: BTreeSet<u32> = all.iter().map(|asked| asked.asker).collect();
+    let turns = all.windows(2).filter(|pair| pair[0].asker != pair[1].asker);
+    turns.count() >= askers.len()
+}
+
+/// Of what was asked until the answer was the wished one, each answer is left as often as in the run that was told
+/// it less often.
+fn leave_out_surplus(both: [&[Asked]; 2], gone: &mut [Gone; 2], kept: &mut [Kept; 2]) {
+    let counts = both.map(|all| {
+        let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+        for asked in all {
+            *counts.entry(asked.answer).or_default() += 1;
+        }
+        counts
+    });
+    for (run, all) in both.into_iter().enumerate() {
+        let mut left = counts[1 - run].clone();
+        for asked in all.iter().rev() {
+            match left.get_mut(&asked.answer).filter(|left| **left > 0) {
+                Some(left) => *left -= 1,
+                None => asked.leave_out(&mut gone[run]),
+            }
+        }
+        kept[run].note(all, all.len() - 1);
+    }
 }
 
 /// A question is a poll if it was asked again in one of the runs, the last answer is the same in both, and
-/// another one than before. Whoever asks again because of an error does not poll.
+/// another one than before. Whoever asks again because of an error does not poll, and neither does who has
+/// something done twice.
 fn is_poll(a: &[Asked], b: &[Asked]) -> bool {
     let (Some(last_a), Some(last_b)) = (a.last(), b.last()) else {
         return false;
     };
     let earlier = |all: &[Asked]| {
-        let mut earlier = all.iter().take(all.len() - 1);
-        earlier.all(|asked| asked.answer != last_a.answer && !asked.failed)
+        let earlier = &all[..all.len() - 1];
+        // Whoever does something else with each answer is given work.
+        let alike = earlier
+            .windows(2)
+            .all(|pair| pair[0].answer == pair[1].answer);
+        let waits = alike || earlier.iter().all(|asked| asked.again);
+        let not_yet = |asked: &Asked| asked.answer != last_a.answer && !asked.failed;
+        waits && earlier.iter().all(|asked| not_yet(asked) && !asked.changes)
     };
-    a.len() + b.len() > 2 && last_a.answer == last_b.answer && earlier(a) && earlier(b)
+    let again = a.len() + b.len() > 2;
+    // Where several ask as often as they did, nobody waited.
+    let several = a.len() == b.len() && (is_of_several(a) || is_of_several(b));
+    again && !several && last_a.answer == last_b.answer && earlier(a) && earlier(b)
 }
 
 /// A loop that looks for work asks the same and is told the same, many times in both runs: how often is a
-/// matter of time, as long as it is about as often. Of these, the first of each run is left.
-fn idle(a: &[Asked], b: &[Asked], gone: &mut [BTreeSet<(usize, usize)>; 2]) {
-    let mut by_answer: FxHashMap<u64, [Vec<&Asked>; 2]> = FxHashMap::default();
-    for (run, all) in [a, b].into_iter().enumerate() {
-        for asked in all.iter().filter(|asked| !asked.failed) {
-            by_answer.entry(asked.answer).or_default()[run].push(asked);
+/// matter of time, as long as it is about as often, or as long as the same is told to it otherwise. Of these, the
+/// first of each run is left. `finds`: only what is sometimes told something else. `turns`: how many more times
+/// the loop turned in the second run. Whether it is one.
+fn idle(
+    both: [&[Asked]; 2],
+    finds: bool,
+    turns: &[i64],
+    gone: &mut [Gone; 2],
+    kept: &mut [Kept; 2],
+) -> bool {
+    let mut by_answer: BTreeMap<u64, [Vec<usize>; 2]> = BTreeMap::new();
+    for run in [0, 1] {
+        for (at, asked) in both[run]
+            .iter()
+            .enumerate()
+            .filter(|(_, asked)| !asked.failed)
+        {
+            by_answer.entry(asked.answer).or_default()[run].push(at);
         }
     }
+    let counts = |same: &[Vec<usize>; 2]| same.each_ref().map(Vec::len);
+    let differ = by_answer.values().filter(|same| {
+        let counts = counts(same);
+        counts[0] != counts[1]
+    });
+    let changes = both[0].first().is_some_and(|asked| asked.changes);
+    // What is found is the same in both runs, and only how often nothing was, is not.
+    let found = by_answer.len() > 1 && differ.count() == 1;
+    if finds && (!found || changes) {
+        return false;
+    }
+    // Whoever asks as often as it did turned as often.
+    if both[0].len() == both[1].len() {
+        return false;
+    }
+    let mut is_idle = false;
     for same in by_answer.into_values() {
-        let counts = same.each_ref().map(Vec::len);
+        let counts = counts(&same);
         let (least, most) = (counts[0].min(counts[1]), counts[0].max(counts[1]));
-        if least == most || least < IDLE_MIN || most > least * IDLE_RATIO {
+        let more = counts[1] as i64 - counts[0] as i64;
+        let several = more.unsigned_abs() as usize >= IDLE_MIN && !changes;
+        let turned = several && turns.iter().any(|turns| turns.abs_diff(more) <= 1);
+        let enough = match finds || turned {
+            true => least > 1,
+            false => least >= IDLE_MIN && most <= least * IDLE_RATIO,
+        };
+        if least == most || !enough {
             continue;
         }
-        for (gone, all) in gone.iter_mut().zip(same) {
-            gone.extend(all[1..].iter().map(|asked| (asked.talk, asked.at)));
+        is_idle = true;
+        for run in [0, 1] {
+            let all = &same[run];
+            all[1..]
+                .iter()
+                .for_each(|at| both[run][*at].leave_out(&mut gone[run]));
+            kept[run].note(both[run], all[0]);
         }
     }
+    is_idle
 }
 
-/// Whatever was asked by messages that each have one answer, in the order of time.
+/// Whatever was asked, with what was said to it before the next question, in the order of time.
 fn questions(
     run: &Run,
     hashes: &Hashes,
@@ -149,18 +288,37 @@ fn questions(
 ) -> FxHashMap<(String, u64), Vec<Asked>> {
     let mut all: FxHashMap<(String, u64), Vec<Asked>> = FxHashMap::default();
     for (number, (talk, hashes)) in run.talks.iter().zip(hashes).enumerate() {
-        if talk.lanes[0].len() != talk.lanes[1].len() || talk.lanes[0].is_empty() {
-            continue;
-        }
         let name = name(run, talk);
-        for (at, (question, answer)) in talk.lanes[0].iter().zip(&talk.lanes[1]).enumerate() {
+        let sent_ns = |item: &Item| item.sight.point.time_ns;
+        // Whoever asks has got the answer before it asks again; the call that sent it may end later.
+        let told_ns = |item: &Item| item.received.as_ref().unwrap_or(&item.sight).point.time_ns;
+        let mut told = 0;
+        for (at, question) in talk.lanes[0].iter().enumerate() {
+            let next = talk.lanes[0].get(at + 1).map_or(u64::MAX, sent_ns);
+            let from = told;
+            let behind = talk.lanes[1][from..].iter();
+            told += behind.take_while(|answer| told_ns(answer) < next).count();
+            let answers = &talk.lanes[1][from..told];
+            if answers.is_empty() {
+                continue;
+            }
+            let mut hasher = FxHasher::default();
+            for (answer, hash) in answers.iter().zip(&hashes[1][from..told]) {
+                hasher.write_u64(rough(answer, noise).unwrap_or(*hash));
+            }
             let key = (name.clone(), hashes[0][at]);
             all.entry(key).or_default().push(Asked {
                 talk: number,
                 at,
-                time_ns: question.sight.point.time_ns,
-                answer: rough(answer, noise).unwrap_or(hashes[1][at]),
-                failed: is_error(answer),
+                answers: from..told,
+                asker: question.sight.point.event.stream.process,
+                time_ns: sent_ns(question),
+                answer: hasher.finish(),
+                failed: answers.iter().any(is_error),
+                changes: changes(question),
+                again: hashes[0]
+                    .get(at + 1)
+                    .is_none_or(|next| *next == hashes[0][at]),
             });
         }
     }
@@ -188,6 +346,35 @@ fn rough(reply: &Item, noise: &mut Noise) -> Option<u64> {
         .filter(|byte| !byte.is_ascii_digit() && *byte != b'-');
     other.for_each(|byte| hasher.write_u8(byte));
     Some(hasher.finish())
+}
+
+/// Whether a message asks for something to be done, as far as its protocol tells.
+fn changes(question: &Item) -> bool {
+    let text = |name: &str| match question.body.get(name) {
+        Some(Node::Text(text)) => text.as_str(),
+        Some(_) | None => "",
+    };
+    let verb = |text: &str| {
+        let word = text.split_whitespace().next().unwrap_or_default();
+        word.to_ascii_lowercase()
+    };
+    if question.protocol.starts_with("http") {
+        return !matches!(text("method"), "GET" | "HEAD" | "OPTIONS");
+    }
+    let verb = match question.protocol {
+        "postgresql" => verb(match text("sql") {
+            "" => text("query"),
+            sql => sql,
+        }),
+        _ => verb(&question.text),
+    };
+    let changing = [
+        "append", "create", "decr", "decrby", "del", "delete", "drop", "expire", "getdel",
+        "getset", "hdel", "hincrby", "hset", "incr", "incrby", "insert", "lpush", "lrem", "post",
+        "publish", "put", "rpush", "sadd", "set", "setex", "setnx", "srem", "unlink", "update",
+        "xadd", "xack", "zadd", "zincrby", "zrem", "add", "send", "store", "write",
+    ];
+    changing.contains(&verb.as_str())
 }
 
 /// Whether a reply says that something went wrong.

@@ -136,6 +136,8 @@ pub struct Run {
     pub model: Model,
     pub ports: BTreeSet<u64>,
     pub pids: BTreeSet<u64>,
+    /// When something was told to each group of tasks, by its place in the group's order.
+    pub heard: BTreeMap<u32, Vec<(u64, u64)>>,
     /// Messages that only say that their sender is still there, which are not compared.
     pub heartbeats: u64,
     /// Tries to connect to somebody who was not there yet, which are not compared either.
@@ -594,6 +596,7 @@ impl Gatherer {
             }
         }
         Run {
+            heard: heard(&talks),
             start_ns: reader.meta().mono_start_ns,
             wall_ns: self.wall_ns,
             processes: self.processes,
@@ -607,6 +610,18 @@ impl Gatherer {
             is_cut: reader.is_cut(),
         }
     }
+}
+
+fn heard(talks: &[Talk]) -> BTreeMap<u32, Vec<(u64, u64)>> {
+    let mut heard: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
+    let all = talks.iter().flat_map(|talk| &talk.lanes).flatten();
+    for received in all.filter_map(|item| item.received.as_ref()) {
+        let point = received.point;
+        let told = heard.entry(point.place.chain).or_default();
+        told.push((point.place.order, point.time_ns));
+    }
+    heard.values_mut().for_each(|told| told.sort_unstable());
+    heard
 }
 
 /// Whether a message is sent by a timer, so that how many there are says only how long a run took: a

@@ -41,6 +41,16 @@ pub fn align(a: &[u64], b: &[u64], alike: impl Fn(usize, usize) -> bool) -> Vec<
     steps
 }
 
+/// Two sequences of one length, of which each item belongs to the one at the same place.
+pub fn one_by_one(len: usize) -> Vec<Stretch> {
+    let all = Stretch {
+        equal: true,
+        a: 0..len,
+        b: 0..len,
+    };
+    vec![all]
+}
+
 /// What is equal in two sequences, in order, and what is between.
 ///
 /// The work is near linear in the length of equal stretches; where nearly everything differs, a

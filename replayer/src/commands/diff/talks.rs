@@ -5,13 +5,14 @@ use std::hash::Hasher;
 use std::ops::Range;
 use std::sync::Arc;
 
-use reenact_causal::Ended;
+use reenact_causal::{Ended, EventId, Place};
 use reenact_wire::Node;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::compare::{away, shown, Arrival, Found, Told, SLOWER_BY_NS, SLOWER_TIMES};
+use super::compare::{away, shown, Found, Told, SLOWER_BY_NS, SLOWER_TIMES};
 use super::difference::{Difference, Kind};
 use super::noise::{Builtin, Hits, Noise, Spot};
+use super::order::Arrival;
 use super::pairs::Pairs;
 use super::run::{Item, Run, Sight, Talk};
 use super::sequence::{self, Step, Stretch};
@@ -22,8 +23,12 @@ use crate::commands::show::words::shortened;
 /// What is said of a message that only one of the runs has.
 const MISSING: &str = "is missing in the second run";
 const EXTRA: &str = "is sent in the second run only";
+/// What is asked and answered so many times more is one thing.
+const AGAIN_MIN: u64 = 5;
 /// Differences of one direction that are told one by one.
 const OF_LANE_MAX: usize = 256;
+/// Messages that came later, of which it is asked why.
+const SENT_MAX: usize = 1 << 20;
 
 /// Hashes of what each side of each connection said, message by message, equal where the messages are
 /// equal but for noise.
@@ -98,10 +103,15 @@ pub fn compare(
         noise,
         found,
         arrivals: BTreeMap::new(),
+        sent: Vec::new(),
         elsewhere: 0,
         last_sent: runs.map(last_sent),
     };
-    comparing.found.told = runs.map(|run| told(run, false));
+    comparing.found.told = runs.map(|run| {
+        let orders = |told: &Vec<(u64, u64)>| told.iter().map(|(order, _)| *order).collect();
+        let all = run.heard.iter();
+        all.map(|(chain, told)| (*chain, orders(told))).collect()
+    });
     let talks = [0, 1].map(|run| comparing.describe(run, hashes[run]));
     let mut left = [0, 1].map(|run| (0..talks[run].len()).collect::<Vec<usize>>());
     let mut both = Vec::new();
@@ -129,8 +139,10 @@ pub fn compare(
     all.extend(left[0].iter().map(|a| [Some(*a), None]));
     all.extend(left[1].iter().map(|b| [None, Some(*b)]));
     comparing.lanes(&talks, &all);
-    find_permuted(&mut comparing.found.differences);
-    comparing.slow_answers(&talks, &both);
+    find_permuted(&mut comparing.found.differences, comparing.noise);
+    let answered = comparing.slow_answers(&talks, &both);
+    let matched = std::mem::take(&mut comparing.sent);
+    comparing.slow_messages(&matched, &answered);
     noise_of_order(comparing.noise, comparing.elsewhere);
     comparing.arrivals
 }
@@ -146,11 +158,17 @@ fn last_sent(run: &Run) -> FxHashMap<u32, u64> {
     last
 }
 
-/// Where messages were received, or only answers.
-fn told(run: &Run, answers: bool) -> Told {
+/// What was told to each group of tasks, by its place there.
+fn told_at(run: &Run) -> FxHashMap<Place, &Item> {
+    let all = run.talks.iter().flat_map(|talk| &talk.lanes).flatten();
+    let all = all.filter_map(|item| Some((item.received.as_ref()?.point.place, item)));
+    all.collect()
+}
+
+/// Where answers were received.
+fn answers(run: &Run) -> Told {
     let mut told = Told::new();
-    let from = usize::from(answers);
-    let lanes = run.talks.iter().flat_map(|talk| &talk.lanes[from..]);
+    let lanes = run.talks.iter().map(|talk| &talk.lanes[1]);
     for received in lanes.flatten().filter_map(|item| item.received.as_ref()) {
         let place = received.point.place;
         told.entry(place.chain).or_default().push(place.order);
@@ -214,6 +232,8 @@ struct Comparing<'a> {
     noise: &'a mut Noise,
     found: &'a mut Found,
     arrivals: BTreeMap<(u32, u32), Vec<Arrival>>,
+    /// Where messages were sent that both runs have.
+    sent: Vec<[Sight; 2]>,
     /// Messages that stand elsewhere, and reached nobody who is recorded.
     elsewhere: u64,
     /// When each process sent its last message.
@@ -278,7 +298,10 @@ impl<'a> Comparing<'a> {
                 lanes.push(Lane {
                     talks: *pair,
                     side,
-                    stretches: sequence::stretches(of(0), of(1)),
+                    stretches: match is_one_by_one(talks, pair, side) {
+                        true => sequence::one_by_one(of(0).len()),
+                        false => sequence::stretches(of(0), of(1)),
+                    },
                 });
             }
         }
@@ -334,6 +357,7 @@ impl<'a> Comparing<'a> {
                         before = both.map(|item| Some(item.sight.clone()));
                         self.arrived(both, number, [a, b], false);
                         self.found.matched.push(both.map(|item| item.sight.named()));
+                        self.note_sent(both);
                         let (Some(of_a), Some(of_b)) = (of[0], of[1]) else {
                             continue;
                         };
@@ -358,6 +382,18 @@ impl<'a> Comparing<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// Of what came far later in the second run it is asked why.
+    fn note_sent(&mut self, items: [&Item; 2]) {
+        let since = [0, 1].map(|run: usize| {
+            let time_ns = items[run].sight.point.time_ns;
+            time_ns.saturating_sub(self.runs[run].start_ns)
+        });
+        let known = self.sent.len() < SENT_MAX;
+        if known && since[1] > since[0].saturating_add(SLOWER_BY_NS / 2) {
+            self.sent.push(items.map(|item| item.sight.clone()));
         }
     }
 
@@ -451,6 +487,7 @@ impl<'a> Comparing<'a> {
                     self.found.differences.push(difference);
                 }
             }
+            let mut folded = self.storms(run, &again);
             for (same, (at, times)) in again {
                 let difference = &mut self.found.differences[at];
                 difference.times = times;
@@ -467,7 +504,55 @@ impl<'a> Comparing<'a> {
                     difference.what = format!("{about}{verb}.");
                 }
             }
+            folded.sort_unstable();
+            for at in folded.into_iter().rev() {
+                self.found.differences.remove(at);
+            }
         }
+    }
+
+    /// Answers to what was asked again and again belong to the questions: whoever asks again is what people look
+    /// for. Returns the differences that are then told by others.
+    fn storms(
+        &mut self,
+        run: usize,
+        again: &FxHashMap<(&str, usize, u64), (usize, u64)>,
+    ) -> Vec<usize> {
+        let of_side = |wanted: usize| {
+            let all = again.iter();
+            let many = all
+                .filter(move |((_, side, _), (_, times))| *side == wanted && *times >= AGAIN_MIN);
+            let mut many: Vec<_> = many
+                .map(|((ends, ..), (at, times))| (*ends, *at, *times))
+                .collect();
+            many.sort_unstable();
+            many
+        };
+        let (questions, answers) = (of_side(0), of_side(1));
+        let mut folded = Vec::new();
+        for (ends, answer, times) in answers {
+            let mut asked = questions.iter();
+            let asked = asked.find(|(of, _, asked)| *of == ends && times.abs_diff(*asked) <= 1);
+            let Some((_, question, _)) = asked else {
+                continue;
+            };
+            let all = &mut self.found.differences;
+            let Some(shown) = all[answer].sides[run].clone() else {
+                continue;
+            };
+            let text = shown.text.split("  (from ").next().unwrap_or_default();
+            all[*question].note = format!("it is answered by “{text}”");
+            // The first question may have been in both runs, and what is not, its answer.
+            let time = |at: usize| {
+                let place = all[at].places[run].as_ref();
+                place.map(|sight| sight.point.time_ns)
+            };
+            if time(answer) < time(*question) {
+                all[*question].places = all[answer].places.clone();
+            }
+            folded.push(answer);
+        }
+        folded
     }
 
     /// Notes that a message reached a process in both runs; whether it did.
@@ -484,9 +569,14 @@ impl<'a> Comparing<'a> {
             let key = (a.point.place.chain, b.point.place.chain);
             self.arrivals.entry(key).or_default().push(Arrival {
                 sights: [a, b],
+                sent: items.map(|item| item.sight.point.event),
                 lane,
                 stands,
                 moved,
+                line: matches!(
+                    items[0].protocol,
+                    "tcp" | "unix" | "socket" | "pipe" | "fifo"
+                ),
                 text: items[0].text.clone(),
             });
         }
@@ -614,8 +704,13 @@ impl<'a> Comparing<'a> {
     }
 
     /// Answers that took far longer in the second run, and for which nobody else was waited.
-    fn slow_answers(&mut self, talks: &[Vec<Described<'a>>; 2], both: &[(usize, usize)]) {
-        let answered = told(self.runs[1], true);
+    fn slow_answers(
+        &mut self,
+        talks: &[Vec<Described<'a>>; 2],
+        both: &[(usize, usize)],
+    ) -> BTreeSet<EventId> {
+        let mut found = BTreeSet::new();
+        let answered = answers(self.runs[1]);
         for (a, b) in both {
             let of = [&talks[0][*a], &talks[1][*b]];
             let items = |run: usize| {
@@ -656,8 +751,78 @@ impl<'a> Comparing<'a> {
                 let difference = Difference::new(Kind::Slow, what);
                 let (a, b) = (side(&in_a, &took[0]), side(&in_b, &took[1]));
                 self.found.suspects.push(difference.at(a, b));
+                found.insert(to.event);
             }
         }
+        found
+    }
+
+    /// Messages that were sent far later in the second run, though nothing more was told to their sender and it
+    /// waited for nobody. `answered` are those that are told as slow answers.
+    fn slow_messages(&mut self, matched: &[[Sight; 2]], answered: &BTreeSet<EventId>) {
+        let mut told: Option<[FxHashMap<Place, &Item>; 2]> = None;
+        for sights in matched {
+            if answered.contains(&sights[1].point.event) {
+                continue;
+            }
+            let took = [0, 1].map(|run| {
+                let to = sights[run].point;
+                let all = self.runs[run].heard.get(&to.place.chain)?;
+                let next = all.partition_point(|one| one.0 < to.place.order);
+                let (order, time_ns) = *all.get(next.checked_sub(1)?)?;
+                let from = Place { order, ..to.place };
+                Some((from, to.time_ns.saturating_sub(time_ns)))
+            });
+            let [Some((in_a, less)), Some((in_b, more))] = took else {
+                continue;
+            };
+            let slow = more > less.saturating_add(SLOWER_BY_NS) && more / SLOWER_TIMES > less;
+            if !slow {
+                continue;
+            }
+            let told = told.get_or_insert_with(|| self.runs.map(told_at));
+            // What was left out of the runs is of no interest here, either.
+            let (Some(in_a), Some(item)) = (told[0].get(&in_a), told[1].get(&in_b)) else {
+                continue;
+            };
+            let (Some(in_a), Some(in_b)) = (&in_a.received, &item.received) else {
+                continue;
+            };
+            if self.waited(in_b, &sights[1]) * 2 > more {
+                continue;
+            }
+            let took = [less, more].map(|ns| format!("{:.3} s", ns as f64 / 1e9));
+            let what = format!(
+                "{} took {} instead of {} to answer “{}”.",
+                sights[1].who,
+                took[1],
+                took[0],
+                shortened(&item.text, 80)
+            );
+            let side = |sight: &Sight, took: &str| shown(sight, format!("goes on in {took}"));
+            let (a, b) = (side(in_a, &took[0]), side(in_b, &took[1]));
+            let mut difference = Difference::new(Kind::Slow, what).at(a, b);
+            difference.late = true;
+            // What is handed on to several is late once.
+            let known = self.found.suspects.last();
+            if known.is_none_or(|known| known.what != difference.what) {
+                self.found.suspects.push(difference);
+            }
+        }
+    }
+
+    /// How long the second run's process waited for tasks and processes between two places.
+    fn waited(&self, from: &Sight, to: &Sight) -> u64 {
+        let process = to.point.event.stream.process;
+        let known = self.runs[1].processes.get(&process);
+        let all = known.map_or(&[][..], |known| &known.inputs.joined);
+        let (from_ns, to_ns) = (from.point.time_ns, to.point.time_ns);
+        let within = all.iter().filter(|(place, _)| *place <= to.point.place);
+        let longest = within.map(|(_, (since_ns, until_ns))| {
+            let since_ns = from_ns.max(*since_ns);
+            to_ns.min(*until_ns).saturating_sub(since_ns)
+        });
+        longest.max().unwrap_or(0)
     }
 
     /// Whether it is no text, and went between processes that run one program: what a server and its own
@@ -735,6 +900,26 @@ impl<'a> Comparing<'a> {
         let route = self.route(run, of, side, item);
         format!("{}  ({route})", item.text)
     }
+}
+
+/// Whether each message of a side belongs to the one at the same place of the other run: the questions are the
+/// same and each has its answer, or the lines that are printed say the same but for numbers.
+fn is_one_by_one(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2], side: usize) -> bool {
+    let (Some(a), Some(b)) = (pair[0], pair[1]) else {
+        return false;
+    };
+    let (a, b) = (&talks[0][a], &talks[1][b]);
+    let lens = [a, b].map(|of| of.hashes.each_ref().map(Vec::len));
+    if lens[0] != lens[1] {
+        return false;
+    }
+    if side == 1 {
+        return lens[0][0] == lens[0][1] && a.hashes[0] == b.hashes[0];
+    }
+    let plain = |item: &Item| item.text.replace(|c: char| c.is_ascii_digit(), "");
+    let lines = a.talk.lanes[0].iter().zip(&b.talk.lanes[0]);
+    let mut lines = lines.map(|(one, other)| plain(one) == plain(other));
+    matches!(a.talk.channel, "stdout" | "stderr") && lines.all(|same| same)
 }
 
 /// What a process prints is a symptom, and no message to another.
@@ -849,11 +1034,14 @@ fn find_moved(talks: &[Vec<Described<'_>>; 2], lanes: &[Lane]) -> Moved {
 
 /// Finds messages that have only changed their values among each other, such as numbers that a server gave
 /// to its clients as they came: of all that differ on their way, each run has the same values.
-fn find_permuted(differences: &mut [Difference]) {
+fn find_permuted(differences: &mut [Difference], noise: &mut Noise) {
     // Words that differ, by where they stand, and how much more often the first run has them.
     type Words = BTreeMap<(String, String, usize), BTreeMap<String, i64>>;
     let mut all = Words::new();
-    let payload = |difference: &&mut Difference| difference.kind == Kind::Payload;
+    let payload = |difference: &&mut Difference| {
+        let printed = difference.kind == Kind::Output && !difference.fields.is_empty();
+        difference.kind == Kind::Payload || printed
+    };
     let mut more: BTreeMap<String, i64> = BTreeMap::new();
     for difference in differences.iter() {
         if matches!(difference.kind, Kind::Missing | Kind::Extra) {
@@ -862,14 +1050,20 @@ fn find_permuted(differences: &mut [Difference]) {
             *known = known.saturating_add(times);
         }
     }
-    let words = |difference: &Difference| {
+    let mut words = |difference: &Difference| {
         let mut found = Vec::new();
         for field in &difference.fields {
             let (Some(a), Some(b)) = (&field.a, &field.b) else {
                 return None;
             };
-            let cut = |text: &str| -> Vec<String> {
-                let words = text.split(|c: char| !c.is_alphanumeric());
+            let mut cut = |text: &str| -> Vec<String> {
+                let spot = Spot {
+                    protocol: "",
+                    connection: "",
+                    field: &field.path,
+                };
+                let masked = noise.mask(spot, text, &mut Hits::new());
+                let words = masked.split(|c: char| !c.is_alphanumeric());
                 words.map(str::to_owned).collect()
             };
             let (a, b) = (cut(a), cut(b));
@@ -900,6 +1094,11 @@ fn find_permuted(differences: &mut [Difference]) {
     };
     for difference in differences.iter_mut().filter(payload) {
         let words = words(difference);
+        // What people see is in another order only if it is a number that somebody was given.
+        let number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let printed = difference.kind == Kind::Output;
+        let words =
+            words.filter(|words| !printed || words.iter().all(|(_, a, b)| number(a) && number(b)));
         difference.permuted = words
             .is_some_and(|words| !words.is_empty() && words.iter().all(|(place, ..)| even(place)));
     }

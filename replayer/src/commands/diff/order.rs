@@ -1,0 +1,238 @@
+//! Messages that reached a process in another order than in the other run.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use reenact_causal::{EventId, Place};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::compare::{shown, Found};
+use super::difference::{Difference, Kind};
+use super::run::Sight;
+use super::sequence;
+use crate::commands::show::words::shortened;
+
+/// How far from its place a message is looked for that changed places with another, and how many
+/// such pairs are looked for in one process.
+const CROSSED_WITHIN: usize = 1024;
+const OVERTAKEN_MAX: usize = 1024;
+/// Nearest messages of those that changed places with one, of which one that is about the same is preferred.
+const RELATED_WITHIN: usize = 256;
+/// Messages that name a thing which is rare.
+const NAMED_MAX: usize = 6;
+/// Of so many messages one can say what is rare among them.
+const RARE_OF_MIN: usize = 6;
+/// Characters of texts in sentences.
+const TEXT_MAX: usize = 160;
+
+/// Messages that reached a process in both runs: by their order there, and on which connection. Those
+/// that processes with shared memory got have one order.
+pub struct Arrival {
+    pub sights: [Sight; 2],
+    /// The calls that sent it.
+    pub sent: [EventId; 2],
+    pub lane: usize,
+    /// Where it stands in what its side said, in each run: several may arrive at once.
+    pub stands: [usize; 2],
+    /// It stands at another place within its connection, or on another connection.
+    pub moved: bool,
+    /// It is a line of what no protocol was told of.
+    pub line: bool,
+    pub text: String,
+}
+
+/// Where messages arrived that both runs have, by the groups of tasks that got them.
+pub type Arrived = BTreeMap<(u32, u32), Vec<[Place; 2]>>;
+
+/// Numbers are everywhere; a name is not.
+pub fn is_name(word: &str) -> bool {
+    word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Words of a message, without what is said of its way.
+pub fn words_in(text: &str) -> impl Iterator<Item = String> + '_ {
+    let end = text.rfind("  (from ").unwrap_or(text.len());
+    let words = text[..end].split(|c: char| !c.is_alphanumeric());
+    words.filter(|word| !word.is_empty()).map(str::to_owned)
+}
+
+/// Which messages name what, among the first ones of a process.
+struct Names<'a> {
+    all: &'a [Arrival],
+    of: Vec<OnceCell<BTreeSet<String>>>,
+    /// How many of those that are looked at have each word.
+    having: FxHashMap<String, usize>,
+    looked_at: usize,
+}
+
+impl<'a> Names<'a> {
+    fn new(all: &'a [Arrival]) -> Names<'a> {
+        let looked_at = all.len().min(CROSSED_WITHIN);
+        let mut having: FxHashMap<String, usize> = FxHashMap::default();
+        for one in &all[..looked_at] {
+            let words: BTreeSet<String> = words_in(&one.text).collect();
+            for word in words {
+                *having.entry(word).or_default() += 1;
+            }
+        }
+        Names {
+            all,
+            of: all.iter().map(|_| OnceCell::new()).collect(),
+            having,
+            looked_at,
+        }
+    }
+
+    fn of(&self, at: usize) -> &BTreeSet<String> {
+        let words = || words_in(&self.all[at].text).filter(|word| is_name(word));
+        self.of[at].get_or_init(|| words().collect())
+    }
+
+    fn having(&self, word: &str) -> usize {
+        self.having.get(word).copied().unwrap_or(1)
+    }
+
+    /// Names that two messages share, and that do not stand in most of the others.
+    fn common(&self, one: usize, other: usize) -> BTreeSet<String> {
+        let both = self.of(one).intersection(self.of(other));
+        let telling = |word: &&String| {
+            self.looked_at < RARE_OF_MIN || self.having(word) * 4 <= self.looked_at * 3
+        };
+        both.filter(telling).cloned().collect()
+    }
+
+    /// How much two messages have in common: the rarer, the more.
+    fn nearness(&self, one: usize, other: usize) -> f64 {
+        let common = self.common(one, other);
+        let rarity = |word: &String| {
+            let of_all = self.looked_at.max(1) as f64;
+            (of_all / self.having(word) as f64).ln().max(0.1)
+        };
+        common.iter().map(rarity).sum()
+    }
+
+    /// Whether hardly any message has the word, such as what two are about that change places.
+    fn is_rare(&self, word: &str) -> bool {
+        self.having(word) <= NAMED_MAX
+    }
+
+    /// Whether a message is of a kind that its receiver hardly ever gets.
+    fn is_of_rare_kind(&self, at: usize) -> bool {
+        let first = words_in(&self.all[at].text).next();
+        let rare = |word: &String| is_name(word) && self.having(word) <= 2;
+        self.looked_at >= RARE_OF_MIN && first.as_ref().is_some_and(rare)
+    }
+}
+
+/// What was sent by one call and came as several lines is one message.
+fn whole(all: Vec<Arrival>) -> Vec<Arrival> {
+    let mut merged: Vec<Arrival> = Vec::with_capacity(all.len());
+    for one in all {
+        match merged.last_mut() {
+            Some(last) if one.line && last.sent == one.sent && last.lane == one.lane => {
+                if last.text.len() < TEXT_MAX {
+                    last.text.push(' ');
+                    last.text.push_str(&one.text);
+                }
+            }
+            Some(_) | None => merged.push(one),
+        }
+    }
+    merged
+}
+
+/// Finds messages that overtook others.
+pub fn overtaken(arrivals: BTreeMap<(u32, u32), Vec<Arrival>>, found: &mut Found) {
+    for (key, all) in arrivals {
+        let all = whole(all);
+        let places = all
+            .iter()
+            .map(|one| one.sights.each_ref().map(|sight| sight.point.place));
+        found.arrived.insert(key, places.collect());
+        of_process(&all, found);
+    }
+}
+
+fn of_process(all: &[Arrival], found: &mut Found) {
+    let order = |run: usize| {
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_key(|at| {
+            let point = &all[*at].sights[run].point;
+            let stands = all[*at].stands[run];
+            (point.time_ns, point.place.order, point.event.seq, stands)
+        });
+        order
+    };
+    let (of_a, of_b) = (order(0), order(1));
+    let mut rank_b = vec![0; all.len()];
+    for (rank, at) in of_b.iter().enumerate() {
+        rank_b[*at] = rank;
+    }
+    let ranks: Vec<usize> = of_a.iter().map(|at| rank_b[*at]).collect();
+    let moved = sequence::moved(&ranks);
+    if moved.is_empty() {
+        return;
+    }
+    let names = Names::new(all);
+    let all_moved: FxHashSet<usize> = moved.iter().copied().collect();
+    for moved in moved.into_iter().take(OVERTAKEN_MAX) {
+        // Messages of one connection keep their order, unless they were sent in another.
+        let crossed = |other: &usize| {
+            let inverted = (*other < moved) != (ranks[*other] < ranks[moved]);
+            let [one, other] = [moved, *other].map(|at| &all[of_a[at]]);
+            inverted && (one.lane != other.lane || one.moved || other.moved)
+        };
+        let from = moved.saturating_sub(CROSSED_WITHIN);
+        let to = all.len().min(moved.saturating_add(CROSSED_WITHIN));
+        let mut crossing: Vec<usize> = (from..to).filter(crossed).collect();
+        crossing.sort_by_key(|other| other.abs_diff(moved));
+        // The one that is most about the same thing, or else the nearest one.
+        let nearness = |other: usize| names.nearness(of_a[moved], of_a[other]);
+        let best = |moves: bool| {
+            let near = crossing.iter().take(RELATED_WITHIN);
+            let near = near.filter(|other| all_moved.contains(other) == moves);
+            let near = near.map(|other| (*other, nearness(*other)));
+            near.reduce(|best, one| if one.1 > best.1 { one } else { best })
+        };
+        // Rather one that stayed where it was.
+        let Some((other, _)) = best(false).or_else(|| best(true)) else {
+            continue;
+        };
+        let (one, other) = (of_a[moved.min(other)], of_a[moved.max(other)]);
+        let mut difference = changed_places(&all[one], &all[other]);
+        difference.common = names.common(one, other);
+        difference.related = difference.common.iter().any(|name| names.is_rare(name));
+        difference.alone = names.is_of_rare_kind(of_a[moved]);
+        found.suspects.push(difference);
+    }
+}
+
+/// `one` came before `other` in the first run.
+fn changed_places(one: &Arrival, other: &Arrival) -> Difference {
+    let (first, second) = (
+        shortened(&one.text, TEXT_MAX / 2),
+        shortened(&other.text, TEXT_MAX / 2),
+    );
+    let (to, then) = (&one.sights[0].who, &other.sights[0].who);
+    let also = match to == then {
+        true => String::new(),
+        false => format!(" and {then}, which share memory"),
+    };
+    let what = format!("“{first}” was overtaken by “{second}” on the way to {to}{also}.");
+    let side = |run: usize, first: &Arrival, second: &Arrival| {
+        let text = format!(
+            "receives {}, then {} ({})",
+            shortened(&first.text, TEXT_MAX / 3),
+            shortened(&second.text, TEXT_MAX / 3),
+            second.sights[run].event()
+        );
+        shown(&first.sights[run], text)
+    };
+    let mut difference =
+        Difference::new(Kind::Overtaken, what).at(side(0, one, other), side(1, other, one));
+    difference.behind = [
+        Some(other.sights[0].point.place),
+        Some(one.sights[1].point.place),
+    ];
+    difference
+}
