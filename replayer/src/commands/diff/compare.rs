@@ -21,6 +21,18 @@ const CLOCKS_APART_MS: i128 = 2_000;
 /// What is slow took so much longer, and so many times as long.
 pub const SLOWER_BY_NS: u64 = 200_000_000;
 pub const SLOWER_TIMES: u64 = 4;
+/// What tells of the shell and the terminal that a run was recorded in, rather than of the run.
+const OF_TERMINAL: [&str; 9] = [
+    "OLDPWD",
+    "SHLVL",
+    "_",
+    "COLUMNS",
+    "LINES",
+    "SSH_CLIENT",
+    "SSH_CONNECTION",
+    "SSH_TTY",
+    "WINDOWID",
+];
 /// Characters of texts in sentences.
 const TEXT_MAX: usize = 160;
 
@@ -90,7 +102,7 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             arguments([a, b], noise, found);
             environment([a, b], parents, noise, found);
             files(runs, [a, b], noise, found);
-            looks([a, b], noise, found);
+            looks(runs, [a, b], noise, found);
             clocks([a, b], parents, found);
             happenings([a, b], noise, found);
             checksums([a, b], found);
@@ -227,8 +239,8 @@ fn environment(
         if values.0 == values.1 || values == above {
             continue;
         }
-        // Where the shell that recorded was before.
-        if name == "OLDPWD" {
+        // Where the shell that recorded was before, and what it was started in.
+        if OF_TERMINAL.contains(&name.as_str()) {
             noise.suppress_builtin(Builtin::WorkingFolder, 1);
             continue;
         }
@@ -401,7 +413,7 @@ fn error_name(errno: i64) -> &'static str {
 
 /// Paths that were asked about otherwise than by opening them: the last answer in each run, as a
 /// program may look many times until something is there.
-fn looks(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
+fn looks(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
     let mut by_path = |process: &Process| {
         let all = process.inputs.looks.iter().map(|((nr, path), look)| {
             let spot = Spot {
@@ -435,10 +447,14 @@ fn looks(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
             shown(&sight_of(process, point), text)
         };
         let what = format!("{call} of {path} ends otherwise.");
-        found.differences.push(Difference::new(Kind::File, what).at(
+        let mut difference = Difference::new(Kind::File, what).at(
             side(of[0], *errno, *point),
             side(of[1], *other_errno, *other_point),
-        ));
+        );
+        // Whether what the run itself makes is there yet is no news from outside.
+        let made = |run: &&Run| run.writers(path).next().is_some();
+        difference.internal = runs.iter().any(made);
+        found.differences.push(difference);
     }
 }
 

@@ -39,6 +39,8 @@ const RELATED: f64 = 0.02;
 const UNRELATED: f64 = 0.6;
 /// What is said so many times more often is no matter of order.
 const AGAIN_MIN: u64 = 5;
+/// Digits of a number that is likely to be drawn by chance.
+const DRAWN_DIGITS_MIN: usize = 6;
 /// Messages that came too late, of which it is asked why.
 const LATE_MAX: usize = 64;
 /// Slow things that are told of one difference, and how much less it says that a message came late than why.
@@ -257,7 +259,7 @@ impl<'a> Ranks<'a> {
     fn is_timely(&self, root: &Difference) -> bool {
         // Whoever runs other code, or was given something that a rule hides, has a better reason.
         let chance = || {
-            let looped = self.loops.contains(&process_in(root));
+            let looped = self.loops.contains(&process_in(root)) || self.is_drawn(root);
             !root.outside && !self.is_excused(root) && (looped || self.is_reordered(root))
         };
         match root.kind {
@@ -270,6 +272,25 @@ impl<'a> Ranks<'a> {
             Kind::Exit | Kind::Environment | Kind::Arguments | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }
+    }
+
+    /// Whether all that differs are large numbers that have nothing in common, behind random bytes.
+    fn is_drawn(&self, root: &Difference) -> bool {
+        let number = |value: &Option<String>| -> Option<f64> {
+            let text = value.as_deref()?;
+            let digits = text.bytes().filter(u8::is_ascii_digit).count();
+            text.parse().ok().filter(|_| digits >= DRAWN_DIGITS_MIN)
+        };
+        let drawn = root.fields.iter().all(|field| {
+            let both = number(&field.a).zip(number(&field.b));
+            both.is_some_and(|(a, b): (f64, f64)| (a - b).abs() > a.abs().max(b.abs()) / 100.0)
+        });
+        let mut random = self
+            .suspects
+            .iter()
+            .filter(|one| one.kind == Kind::Randomness);
+        let drawn = drawn && !root.fields.is_empty() && root.more == 0;
+        drawn && random.any(|one| self.explains(one, root))
     }
 
     /// Whether messages arrived or threads ran in another order before it.
@@ -668,6 +689,10 @@ impl Words {
             candidates.len() < 4 || having.count() * 2 <= candidates.len()
         };
         of_symptoms.retain(rare);
+        let is_named = |one: &&Difference| !one.common.is_disjoint(&of_failure);
+        if !overtaken.iter().any(is_named) {
+            of_failure.clear();
+        }
         Words {
             of_symptoms,
             of_failure,
@@ -677,7 +702,7 @@ impl Words {
     /// How many things two messages that changed places both name, and what failed, too.
     fn names_both(&self, overtaken: &Difference) -> usize {
         let common = overtaken.common.iter();
-        match self.of_symptoms.is_empty() {
+        match self.of_failure.is_empty() {
             true => usize::from(overtaken.related),
             false => common
                 .filter(|word| self.of_failure.contains(*word))

@@ -22,6 +22,8 @@ const RELATED_WITHIN: usize = 256;
 const NAMED_MAX: usize = 6;
 /// Of so many messages one can say what is rare among them.
 const RARE_OF_MIN: usize = 6;
+/// Of so many messages of one shape, what all have says nothing.
+const ALIKE_MIN: usize = 3;
 /// Characters of texts in sentences.
 const TEXT_MAX: usize = 160;
 
@@ -56,12 +58,33 @@ pub fn words_in(text: &str) -> impl Iterator<Item = String> + '_ {
     words.filter(|word| !word.is_empty()).map(str::to_owned)
 }
 
+/// What a message is without its values: its first word, and the names of its fields.
+fn shape(text: &str) -> String {
+    let first = words_in(text).find(|word| is_name(word));
+    let mut shape = first.unwrap_or_default();
+    let mut word = String::new();
+    for c in text.chars() {
+        match c {
+            ':' | '=' if !word.is_empty() => {
+                shape.push(' ');
+                shape.push_str(&std::mem::take(&mut word));
+            }
+            '"' => {}
+            c if c.is_alphabetic() || c == '_' => word.push(c),
+            _ => word.clear(),
+        }
+    }
+    shape
+}
+
 /// Which messages name what, among the first ones of a process.
 struct Names<'a> {
     all: &'a [Arrival],
     of: Vec<OnceCell<BTreeSet<String>>>,
     /// How many of those that are looked at have each word.
     having: FxHashMap<String, usize>,
+    /// The same among messages of one shape, with how many these are under the empty word.
+    of_shape: FxHashMap<(String, String), usize>,
     looked_at: usize,
 }
 
@@ -69,18 +92,39 @@ impl<'a> Names<'a> {
     fn new(all: &'a [Arrival]) -> Names<'a> {
         let looked_at = all.len().min(CROSSED_WITHIN);
         let mut having: FxHashMap<String, usize> = FxHashMap::default();
+        let mut of_shape: FxHashMap<(String, String), usize> = FxHashMap::default();
         for one in &all[..looked_at] {
+            let shape = shape(&one.text);
+            *of_shape.entry((shape.clone(), String::new())).or_default() += 1;
             let words: BTreeSet<String> = words_in(&one.text).collect();
             for word in words {
-                *having.entry(word).or_default() += 1;
+                *having.entry(word.clone()).or_default() += 1;
+                *of_shape.entry((shape.clone(), word)).or_default() += 1;
             }
         }
         Names {
             all,
             of: all.iter().map(|_| OnceCell::new()).collect(),
             having,
+            of_shape,
             looked_at,
         }
+    }
+
+    /// Whether a word names a field, or all messages of one's shape have it, so that it says nothing of what this
+    /// one is about.
+    fn is_of_shape(&self, at: usize, word: &str) -> bool {
+        let shape = shape(&self.all[at].text);
+        if shape.split(' ').any(|name| name == word) {
+            return true;
+        }
+        let fields = shape.contains(' ');
+        let count = |word: &str| {
+            let key = (shape.clone(), word.to_owned());
+            self.of_shape.get(&key).copied().unwrap_or(0)
+        };
+        let least = if fields { ALIKE_MIN - 1 } else { ALIKE_MIN };
+        count("") >= least && count(word) == count("")
     }
 
     fn of(&self, at: usize) -> &BTreeSet<String> {
@@ -98,7 +142,10 @@ impl<'a> Names<'a> {
         let telling = |word: &&String| {
             self.looked_at < RARE_OF_MIN || self.having(word) * 4 <= self.looked_at * 3
         };
-        both.filter(telling).cloned().collect()
+        let both = both.filter(telling);
+        let both =
+            both.filter(|word| !self.is_of_shape(one, word) && !self.is_of_shape(other, word));
+        both.cloned().collect()
     }
 
     /// How much two messages have in common: the rarer, the more.

@@ -1,8 +1,10 @@
 //! Which process of the one run is which of the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
 
 use reenact_causal::Ended;
+use rustc_hash::FxHasher;
 
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::run::Run;
@@ -108,6 +110,7 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
         let sent = all.filter(|talk| talk.lanes.iter().any(|lane| !lane.is_empty()));
         sent.flat_map(|talk| talk.ends).flatten().collect()
     });
+    let trees = [0, 1].map(|run| trees(runs[run], &children[run], noise));
     let mut work = vec![(None, None)];
     while let Some((of_a, of_b)) = work.pop() {
         let none = Vec::new();
@@ -115,19 +118,38 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
             children[0].get(&of_a).unwrap_or(&none),
             children[1].get(&of_b).unwrap_or(&none),
         ];
-        let keys = [0, 1].map(|run| keys(runs[run], lists[run], said[run], &talking[run], noise));
+        let keys = [0, 1].map(|run| {
+            keys(
+                runs[run],
+                lists[run],
+                (said[run], &trees[run]),
+                &talking[run],
+                noise,
+            )
+        });
         for run in [0, 1] {
             let parent = [of_a, of_b][run];
-            let parent = parent.map_or(String::new(), |parent| pairs.common(run, parent));
+            // Of several that are alike, the children are, too.
+            let parent = parent.map_or(0, |parent| {
+                let mut hasher = FxHasher::default();
+                hasher.write(pairs.kind(run, parent).as_bytes());
+                hasher.finish()
+            });
             for (number, key) in lists[run].iter().zip(&keys[run]) {
-                let kind = format!("{parent} {} {}", key.name, key.argv.join(" "));
+                let kind = format!("{parent:x} {} {}", key.name, key.argv.join(" "));
                 pairs.kinds[run].insert(*number, kind);
             }
         }
         let mut left = lists.map(|list| (0..list.len()).collect::<BTreeSet<usize>>());
         let mut found: Vec<(usize, usize)> = Vec::new();
         // How they ended tells the last of several tries, which succeeded, from those before.
-        for round in [Round::Said, Round::Kind, Round::Program] {
+        for round in [
+            Round::SaidAndTree,
+            Round::Said,
+            Round::Tree,
+            Round::Kind,
+            Round::Program,
+        ] {
             let groups = [0, 1].map(|run| {
                 let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
                 for at in &left[run] {
@@ -209,13 +231,17 @@ struct Key {
     argv: Vec<String>,
     end: u64,
     said: Option<u64>,
+    /// A number for what it started, and what that started.
+    tree: Option<u64>,
     /// It did nothing that anybody sees.
     idle: bool,
 }
 
 #[derive(Clone, Copy)]
 enum Round {
+    SaidAndTree,
     Said,
+    Tree,
     Kind,
     Program,
 }
@@ -224,7 +250,8 @@ impl Round {
     /// Whoever said nothing is not told from others by that.
     fn takes(self, key: &Key) -> bool {
         match self {
-            Round::Said => key.said.is_some(),
+            Round::SaidAndTree | Round::Said => key.said.is_some(),
+            Round::Tree => key.tree.is_some(),
             Round::Kind => true,
             // Two that only waited are not one that waited otherwise.
             Round::Program => !key.idle,
@@ -232,18 +259,56 @@ impl Round {
     }
 
     fn key(self, key: &Key) -> (String, Vec<String>, u64) {
+        let (said, tree) = (key.said.unwrap_or(0), key.tree.unwrap_or(0));
+        let of = |number: u64| (key.name.clone(), key.argv.clone(), number);
         match self {
-            Round::Said => (key.name.clone(), key.argv.clone(), key.said.unwrap_or(0)),
-            Round::Kind => (key.name.clone(), key.argv.clone(), 0),
+            Round::SaidAndTree => of(said.rotate_left(1) ^ tree),
+            Round::Said => of(said),
+            Round::Tree => of(tree),
+            Round::Kind => of(0),
             Round::Program => (key.name.clone(), Vec::new(), 0),
         }
     }
 }
 
+/// A number for what each process started, by programs and arguments.
+fn trees(
+    run: &Run,
+    children: &BTreeMap<Option<u32>, Vec<u32>>,
+    noise: &mut Noise,
+) -> BTreeMap<u32, u64> {
+    let mut trees: BTreeMap<u32, u64> = BTreeMap::new();
+    // Children have higher numbers than their parents.
+    for number in run.processes.keys().rev() {
+        let Some(own) = children.get(&Some(*number)) else {
+            continue;
+        };
+        let mut hasher = FxHasher::default();
+        for child in own {
+            let Some(known) = run.processes.get(child) else {
+                continue;
+            };
+            let spot = Spot {
+                protocol: "argv",
+                connection: &known.name,
+                field: "argument",
+            };
+            for word in &known.argv {
+                let masked = noise.mask(spot, word, &mut Hits::new());
+                hasher.write(masked.as_bytes());
+                hasher.write_u8(0);
+            }
+            hasher.write_u64(trees.get(child).copied().unwrap_or(1));
+        }
+        trees.insert(*number, hasher.finish());
+    }
+    trees
+}
+
 fn keys(
     run: &Run,
     list: &[u32],
-    said: &BTreeMap<u32, u64>,
+    (said, trees): (&BTreeMap<u32, u64>, &BTreeMap<u32, u64>),
     talking: &BTreeSet<u32>,
     noise: &mut Noise,
 ) -> Vec<Key> {
@@ -266,6 +331,7 @@ fn keys(
             argv: masked.collect(),
             end,
             said: said.get(number).copied(),
+            tree: trees.get(number).copied(),
             idle: is_idle(run, *number, talking),
         })
     });

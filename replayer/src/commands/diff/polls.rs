@@ -19,6 +19,8 @@ const LONG_MIN: usize = 100;
 /// much one may turn more often than the other.
 const IDLE_MIN: usize = 3;
 const IDLE_RATIO: usize = 4;
+/// How long whoever polls waits before it asks again.
+const PAUSE_MIN_NS: u64 = 3_000_000;
 
 /// Leaves out of both runs what only waited for something.
 pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Noise) {
@@ -134,6 +136,8 @@ struct Asked {
     answers: Range<usize>,
     asker: u32,
     time_ns: u64,
+    /// When it was answered.
+    told_ns: u64,
     /// A hash of the answer, of a long one without its numbers.
     answer: u64,
     failed: bool,
@@ -164,6 +168,14 @@ impl Asked {
         gone.insert((self.talk, 0, self.at));
         gone.extend(self.answers.clone().map(|at| (self.talk, 1, at)));
     }
+}
+
+/// Whether whoever asks again waits before it does, mostly: others are told something, and answer.
+fn pauses(all: &[Asked]) -> bool {
+    let again = || all.windows(2);
+    let waits =
+        again().filter(|pair| pair[1].time_ns > pair[0].told_ns.saturating_add(PAUSE_MIN_NS));
+    waits.count() * 2 >= again().count()
 }
 
 /// Whether several ask by turns, so that none of them waits for what the others are told.
@@ -210,7 +222,7 @@ fn is_poll(a: &[Asked], b: &[Asked]) -> bool {
             .all(|pair| pair[0].answer == pair[1].answer);
         let waits = alike || earlier.iter().all(|asked| asked.again);
         let not_yet = |asked: &Asked| asked.answer != last_a.answer && !asked.failed;
-        waits && earlier.iter().all(|asked| not_yet(asked) && !asked.changes)
+        waits && pauses(all) && earlier.iter().all(|asked| not_yet(asked) && !asked.changes)
     };
     let again = a.len() + b.len() > 2;
     // Where several ask as often as they did, nobody waited.
@@ -252,6 +264,9 @@ fn idle(
     }
     // Whoever asks as often as it did turned as often.
     if both[0].len() == both[1].len() {
+        return false;
+    }
+    if !both.into_iter().all(pauses) {
         return false;
     }
     let mut is_idle = false;
@@ -313,6 +328,7 @@ fn questions(
                 answers: from..told,
                 asker: question.sight.point.event.stream.process,
                 time_ns: sent_ns(question),
+                told_ns: answers.iter().map(told_ns).max().unwrap_or(0),
                 answer: hasher.finish(),
                 failed: answers.iter().any(is_error),
                 changes: changes(question),

@@ -140,7 +140,7 @@ pub fn compare(
     all.extend(left[1].iter().map(|b| [None, Some(*b)]));
     comparing.lanes(&talks, &all);
     find_permuted(&mut comparing.found.differences, comparing.noise);
-    let answered = comparing.slow_answers(&talks, &both);
+    let answered = comparing.slow_answers(&talks);
     let matched = std::mem::take(&mut comparing.sent);
     comparing.slow_messages(&matched, &answered);
     noise_of_order(comparing.noise, comparing.elsewhere);
@@ -163,6 +163,44 @@ fn told_at(run: &Run) -> FxHashMap<Place, &Item> {
     let all = run.talks.iter().flat_map(|talk| &talk.lanes).flatten();
     let all = all.filter_map(|item| Some((item.received.as_ref()?.point.place, item)));
     all.collect()
+}
+
+/// A question with the answer that took longest.
+struct Answered<'a> {
+    question: &'a Item,
+    answer: &'a Item,
+    took_ns: u64,
+}
+
+/// By connections' ends and what was asked.
+fn slowest<'a>(talks: &[Described<'a>]) -> BTreeMap<(String, u64), Answered<'a>> {
+    let mut all: BTreeMap<(String, u64), Answered<'a>> = BTreeMap::new();
+    for of in talks {
+        let lanes = &of.talk.lanes;
+        let both = lanes[0].iter().zip(&lanes[1]).zip(&of.hashes[0]);
+        for ((question, answer), hash) in both {
+            let Some(received) = &question.received else {
+                continue;
+            };
+            let (from, to) = (received.point, answer.sight.point);
+            if from.event.stream.process != to.event.stream.process {
+                continue;
+            }
+            let took_ns = to.time_ns.saturating_sub(from.time_ns);
+            let one = Answered {
+                question,
+                answer,
+                took_ns,
+            };
+            match all.get(&(of.ends.clone(), *hash)) {
+                Some(known) if known.took_ns >= took_ns => {}
+                Some(_) | None => {
+                    all.insert((of.ends.clone(), *hash), one);
+                }
+            }
+        }
+    }
+    all
 }
 
 /// Where answers were received.
@@ -703,56 +741,41 @@ impl<'a> Comparing<'a> {
         of.talk.channel == "pipe" && command && self.found.loops.contains(&(run, sender))
     }
 
-    /// Answers that took far longer in the second run, and for which nobody else was waited.
-    fn slow_answers(
-        &mut self,
-        talks: &[Vec<Described<'a>>; 2],
-        both: &[(usize, usize)],
-    ) -> BTreeSet<EventId> {
+    /// Answers that took far longer in the second run than any to the same question in the first, and for which
+    /// nobody else was waited.
+    fn slow_answers(&mut self, talks: &[Vec<Described<'a>>; 2]) -> BTreeSet<EventId> {
         let mut found = BTreeSet::new();
+        let [in_a, in_b] = [0, 1].map(|run| slowest(&talks[run]));
         let answered = answers(self.runs[1]);
-        for (a, b) in both {
-            let of = [&talks[0][*a], &talks[1][*b]];
-            let items = |run: usize| {
-                let lanes = &of[run].talk.lanes;
-                lanes[0].iter().zip(&lanes[1])
+        for (key, other) in in_b {
+            let Some(one) = in_a.get(&key) else {
+                continue;
             };
-            let hashes = of[0].hashes[0].iter().zip(&of[1].hashes[0]);
-            let all = items(0).zip(items(1)).zip(hashes);
-            for ((one, other), _) in all.filter(|(_, (a, b))| a == b) {
-                let took = [one, other].map(|(question, answer)| {
-                    let from = question.received.as_ref()?.point;
-                    let to = answer.sight.point;
-                    let same = from.event.stream.process == to.event.stream.process;
-                    same.then(|| (from, to, to.time_ns.saturating_sub(from.time_ns)))
-                });
-                let [Some((.., less)), Some((from, to, more))] = took else {
-                    continue;
-                };
-                let slow = more > less.saturating_add(SLOWER_BY_NS) && more / SLOWER_TIMES > less;
-                let told = answered.get(&from.place.chain);
-                let told = told.map_or(&[][..], Vec::as_slice);
-                let next = told.partition_point(|order| *order <= from.place.order);
-                let alone = told.get(next).is_none_or(|order| *order > to.place.order);
-                if !slow || !alone && from.place.chain == to.place.chain {
-                    continue;
-                }
-                let sides = [one, other].map(|(question, _)| question.received.clone());
-                let [Some(in_a), Some(in_b)] = sides else {
-                    continue;
-                };
-                let text = shortened(&other.0.text, 80);
-                let took = [less, more].map(|ns| format!("{:.3} s", ns as f64 / 1e9));
-                let what = format!(
-                    "{} took {} instead of {} to answer “{text}”.",
-                    in_b.who, took[1], took[0]
-                );
-                let side = |sight: &Sight, took: &str| shown(sight, format!("answers in {took}"));
-                let difference = Difference::new(Kind::Slow, what);
-                let (a, b) = (side(&in_a, &took[0]), side(&in_b, &took[1]));
-                self.found.suspects.push(difference.at(a, b));
-                found.insert(to.event);
+            let (less, more) = (one.took_ns, other.took_ns);
+            let slow = more > less.saturating_add(SLOWER_BY_NS) && more / SLOWER_TIMES > less;
+            let [Some(in_a), Some(in_b)] = [&one.question.received, &other.question.received]
+            else {
+                continue;
+            };
+            let (from, to) = (in_b.point, other.answer.sight.point);
+            let told = answered.get(&from.place.chain);
+            let told = told.map_or(&[][..], Vec::as_slice);
+            let next = told.partition_point(|order| *order <= from.place.order);
+            let alone = told.get(next).is_none_or(|order| *order > to.place.order);
+            if !slow || !alone && from.place.chain == to.place.chain {
+                continue;
             }
+            let text = shortened(&other.question.text, 80);
+            let took = [less, more].map(|ns| format!("{:.3} s", ns as f64 / 1e9));
+            let what = format!(
+                "{} took {} instead of {} to answer “{text}”.",
+                in_b.who, took[1], took[0]
+            );
+            let side = |sight: &Sight, took: &str| shown(sight, format!("answers in {took}"));
+            let (a, b) = (side(in_a, &took[0]), side(in_b, &took[1]));
+            let difference = Difference::new(Kind::Slow, what);
+            self.found.suspects.push(difference.at(a, b));
+            found.insert(to.event);
         }
         found
     }
