@@ -19,7 +19,7 @@ use crate::arch::frame::{Registers, UContext};
 use crate::arch::PREEMPT;
 use crate::guest_mem::{self, Hash};
 use crate::intercept::decode::{self, Instruction};
-use crate::intercept::moved::{jump, window, Code, WINDOW_MAX};
+use crate::intercept::moved::{jump, window, Code, JUMP, WINDOW_MAX};
 use crate::intercept::{clock, patch, trap};
 use crate::sys;
 use crate::task::{mm, Task};
@@ -38,6 +38,9 @@ pub const WORDS: usize = 80;
 const UNCHANGED_MAX: usize = 8;
 /// Words watched while stepping.
 const WATCHED: usize = 384;
+/// Places passed by at which a jump would replace more than one instruction: a table may lead to the
+/// second one.
+const PASSED_BY_MAX: u32 = 40;
 /// The trap flag.
 pub const TRAP_FLAG: u64 = 0x100;
 
@@ -67,6 +70,7 @@ pub struct Stepping {
     spins: bool,
     /// It was stopped because it is a short loop that changes no memory.
     tight: bool,
+    passed_by: u32,
     lowest: u64,
     highest: u64,
 }
@@ -106,6 +110,7 @@ impl Stepping {
         passed: 0,
         spins: false,
         tight: false,
+        passed_by: 0,
         lowest: u64::MAX,
         highest: 0,
     };
@@ -336,7 +341,11 @@ pub fn step(task: &mut Task, context: &mut UContext) -> bool {
         return true;
     }
     if enough && !next.repeated {
-        let patchable = window(&code[..got], rip).is_some() && patch::reach(rip).is_some();
+        let mut patchable = window(&code[..got], rip).is_some() && patch::reach(rip).is_some();
+        if patchable && next.len < JUMP && stepping.passed_by < PASSED_BY_MAX {
+            stepping.passed_by += 1;
+            patchable = false;
+        }
         // Replay passes by a place few times that it comes to soon: a breakpoint there costs little.
         let late = (least + STEPS_MIN).min(STEPS_MAX - STEPS_MIN / 2);
         if patchable || stepping.whole || stepping.steps > late {

@@ -28,7 +28,10 @@ fn command_binary(name: &str) -> PathBuf {
         Some(folder) => folders.push(PathBuf::from(folder)),
         None => {
             folders.push(target_dir().join("release"));
-            folders.push(target_dir().join("debug"));
+            // What is built to be fast (a benchmark) is not to measure what is not.
+            if cfg!(debug_assertions) {
+                folders.push(target_dir().join("debug"));
+            }
         }
     }
     // The newer one wins, so that a test never judges a build from before the last change.

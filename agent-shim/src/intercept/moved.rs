@@ -5,6 +5,7 @@
 use crate::guest_mem;
 use crate::intercept::decode::{self, Instruction};
 use crate::returns;
+use crate::task::mm;
 
 /// Bytes of code that a window may span, with all its instructions.
 pub const WINDOW_MAX: usize = 24;
@@ -166,7 +167,9 @@ fn branch(next: &Instruction, bytes: &[u8], behind: u64) -> Option<u64> {
 }
 
 /// Bytes of the whole instructions at `rip` that a jump would replace, if they can be carried out
-/// elsewhere and nobody jumps into their midst, or returns to what the jump itself covers.
+/// elsewhere and nobody jumps into their midst, or returns to what the jump itself covers. Of code that
+/// a program made while it ran, only one instruction gives way: an interpreter's is full of places that
+/// tables alone lead to.
 pub fn window(code: &[u8], rip: u64) -> Option<usize> {
     let mut len = 0;
     while len < JUMP {
@@ -192,6 +195,10 @@ pub fn window(code: &[u8], rip: u64) -> Option<usize> {
         if !relocatable || len > WINDOW_MAX || jumps && len < JUMP {
             return None;
         }
+    }
+    let first = decode::decode(&code[..code.len().min(16)])?;
+    if first.len < len && !mm().code.holds(rip, rip + len as u64) {
+        return None;
     }
     let inside = rip + 1..rip + len as u64;
     let covered = rip + 1..rip + JUMP as u64;
