@@ -12,7 +12,7 @@ use super::order::Arrived;
 use super::pairs::Pairs;
 use super::run::{Checksum, Named, Process, Run, Sight};
 use super::tree::Comparer;
-use crate::commands::show::words::{shortened, signal_name};
+use crate::commands::show::words::{is_interpreter, shortened, signal_name};
 
 /// Random reads of one process that are looked at.
 const RANDOM_MAX: usize = 1024;
@@ -133,7 +133,7 @@ fn program(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found)
         return;
     }
     found.excused.insert(a.number);
-    let what = format!("The program {} is another one.", a.name);
+    let what = format!("The program {} is another one.", a.title);
     let difference = Difference::new(Kind::Program, what).at(
         shown(&a.start, a.argv.join(" ")),
         shown(&b.start, b.argv.join(" ")),
@@ -157,15 +157,9 @@ fn is_code(process: &Process, path: &str) -> bool {
 
 /// Whether a process runs an interpreter, so that its program does not say what it is.
 fn interprets(process: &Process) -> bool {
-    const INTERPRETERS: [&str; 10] = [
-        "python", "node", "bash", "sh", "dash", "perl", "ruby", "php", "lua", "java",
-    ];
-    let program = process
-        .argv
-        .first()
-        .and_then(|word| word.rsplit('/').next());
-    let program = program.map(|name| name.trim_end_matches(|c: char| !c.is_alphabetic()));
-    program.is_some_and(|name| INTERPRETERS.contains(&name))
+    let program = process.argv.first();
+    let name = program.and_then(|word| word.rsplit('/').next());
+    name.is_some_and(is_interpreter)
 }
 
 /// What an interpreter keeps of code that it has read before, and the loader of where libraries are.
@@ -204,10 +198,10 @@ fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
                 .clone()
                 .all(|(one, other)| opens(a, one) && opens(b, other));
         let (kind, what) = match scripts {
-            true => (Kind::Program, format!("{} runs another script.", a.name)),
+            true => (Kind::Program, format!("{} runs another script.", a.title)),
             false => (
                 Kind::Arguments,
-                format!("The arguments of {} differ.", a.name),
+                format!("The arguments of {} differ.", a.title),
             ),
         };
         let mut difference = Difference::new(kind, what).at(
@@ -273,7 +267,7 @@ fn environment(
             };
             shown(&process.start, text)
         };
-        let what = format!("The environment variable {name} of {} differs.", a.name);
+        let what = format!("The environment variable {name} of {} differs.", a.title);
         let difference = Difference::new(Kind::Environment, what);
         found
             .differences
@@ -477,7 +471,7 @@ fn clocks(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) 
         }
         None => None,
     };
-    let what = format!("The clock of {} is elsewhere.", of[0].name);
+    let what = format!("The clock of {} is elsewhere.", of[0].title);
     let mut difference = Difference::new(Kind::Jump, what).at(side(of[0]), side(of[1]));
     for (run, process) in of.iter().enumerate() {
         let place = &mut difference.places[run];
@@ -507,7 +501,7 @@ fn slow(of: [&Process; 2], found: &mut Found) {
         }
         let times =
             total.map(|ns| format!("{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1000));
-        let who = &of[1].name;
+        let who = &of[1].title;
         let what = format!("{name} in {who} took {} instead of {}.", times[1], times[0]);
         let side = |run: usize| {
             let took = took[run]?;
@@ -524,7 +518,7 @@ fn slow(of: [&Process; 2], found: &mut Found) {
 /// A place of a process for which no line was made.
 pub fn sight_of(process: &Process, point: reenact_causal::Point) -> Sight {
     let main = process.start.point.event.stream;
-    let name = format!("{}[{}]", process.name, process.number);
+    let name = format!("{}[{}]", process.title, process.number);
     Sight::new(point, main, name)
 }
 
@@ -590,7 +584,7 @@ fn checksums(of: [&Process; 2], found: &mut Found) {
         let what = format!(
             "The checksum {}{which} of {} differs.",
             mark.quoted(),
-            of[0].name
+            of[0].title
         );
         let side = |mark: Option<&&Checksum>| {
             let (mark, sight) = mark?;
@@ -644,7 +638,7 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
             .map_or(&process.start, |(_, sight)| sight);
         shown(sight, text)
     };
-    let what = format!("{} ends in another way.", a.name);
+    let what = format!("{} ends in another way.", a.title);
     let mut difference = Difference::new(Kind::Exit, what).at(side(a), side(b));
     let killed = |process: &Process| {
         let faults = process
@@ -668,7 +662,7 @@ fn suspects(of: [&Process; 2], found: &mut Found) {
     let random = a.inputs.random.iter().zip(&b.inputs.random);
     let differ = random.filter(|(one, other)| one.hash != other.hash);
     for (one, other) in differ.take(RANDOM_MAX) {
-        let what = format!("{} read other random bytes before.", a.name);
+        let what = format!("{} read other random bytes before.", a.title);
         let side =
             |process: &Process, point| shown(&sight_of(process, point), "reads random bytes");
         let mut difference = Difference::new(Kind::Randomness, what);
@@ -681,7 +675,7 @@ fn suspects(of: [&Process; 2], found: &mut Found) {
         found.suspects.push(Difference::new(kind, what).at(a, b));
     };
     if let (Some(one), Some(other)) = (a.inputs.clock, b.inputs.clock) {
-        let what = format!("{} read the clock before.", a.name);
+        let what = format!("{} read the clock before.", a.title);
         let side = |process: &Process, point| {
             let times = process.inputs.clocks;
             let text = format!("reads the clock ({times} times in all)");
@@ -692,7 +686,7 @@ fn suspects(of: [&Process; 2], found: &mut Found) {
     if a.inputs.threads() > 1 && b.inputs.threads() > 1 {
         let mut switches = a.inputs.switches.iter().zip(&b.inputs.switches);
         if let Some((one, other)) = switches.find(|(one, other)| one.0 != other.0) {
-            let what = format!("Threads of {} ran in another order.", a.name);
+            let what = format!("Threads of {} ran in another order.", a.title);
             let side = |process: &Process, (thread, point): &(u32, _)| {
                 let text = format!("its thread {} runs next", thread + 1);
                 shown(&sight_of(process, *point), text)

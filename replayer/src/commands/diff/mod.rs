@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use reenact_trace::TraceError;
+use reenact_wire::Detail;
 
 use compare::Found;
 use judge::Judgement;
@@ -31,6 +32,7 @@ use pairs::Pairs;
 use run::{Named, Run};
 
 use crate::commands::report;
+use crate::commands::show::{Decoding, ShowError};
 
 /// Exit status when something differs, and when that could not be found out.
 const DIFFERENT: u8 = 1;
@@ -84,6 +86,8 @@ pub struct Diff {
     /// The run in question.
     #[arg(value_name = "B")]
     pub b: PathBuf,
+    #[command(flatten)]
+    pub decoding: Decoding,
     /// Rules for what else is noise.
     #[arg(long, value_name = "FILE")]
     pub ignore: Vec<PathBuf>,
@@ -108,6 +112,8 @@ pub enum DiffError {
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
     #[error(transparent)]
+    Decoding(#[from] ShowError),
+    #[error(transparent)]
     Page(#[from] Box<report::ReportError>),
 }
 
@@ -127,7 +133,7 @@ pub fn main(args: &Diff) -> ExitCode {
 
 /// Whether the runs differ.
 fn diff(args: &Diff) -> Result<bool, DiffError> {
-    let compared = compare_files([&args.a, &args.b], &args.ignore)?;
+    let compared = compare_files([&args.a, &args.b], &args.decoding, &args.ignore)?;
     for rule in compared.noise.unused() {
         eprintln!("replay: {rule} of --ignore matched nothing");
     }
@@ -178,11 +184,20 @@ impl Compared {
 }
 
 /// Compares two runs, with files of rules for what is noise.
-pub fn compare_files(files: [&Path; 2], ignore: &[PathBuf]) -> Result<Compared, DiffError> {
+pub fn compare_files(
+    files: [&Path; 2],
+    decoding: &Decoding,
+    ignore: &[PathBuf],
+) -> Result<Compared, DiffError> {
+    let narrators = [
+        decoding.narrator(Detail::default())?,
+        decoding.narrator(Detail::default())?,
+    ];
+    let [of_a, of_b] = narrators;
     // Reading takes most of the time.
     let (a, b) = std::thread::scope(|scope| {
-        let b = scope.spawn(|| Run::open(files[1]));
-        (Run::open(files[0]), b.join())
+        let b = scope.spawn(move || Run::open(files[1], of_b));
+        (Run::open(files[0], of_a), b.join())
     });
     let b = b.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let (mut a, mut b) = (a?, b?);

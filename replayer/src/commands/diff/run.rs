@@ -7,7 +7,7 @@ use std::sync::Arc;
 use reenact_causal::{Bytes, Channel, Ended, EventId, Fact, Model, Moment, Place, Point};
 use reenact_causal::{ConnectionId, Peer, Side, Story};
 use reenact_trace::{Mark, Reader, StreamId, TraceError};
-use reenact_wire::{escape, Blob, Node, Settings, RAW};
+use reenact_wire::{escape, Blob, Node, RAW};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::inputs::{self, Inputs};
@@ -116,6 +116,8 @@ pub struct Process {
     pub number: u32,
     pub parent: Option<u32>,
     pub name: String,
+    /// The same with what it is run for.
+    pub title: String,
     pub argv: Vec<String>,
     pub start: Sight,
     pub end: Option<(Ended, Sight)>,
@@ -148,11 +150,12 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn open(path: &Path) -> Result<Run, TraceError> {
+    /// `narrator`: makes lines of messages.
+    pub fn open(path: &Path, narrator: Narrator) -> Result<Run, TraceError> {
         let mut reader = Reader::open(path)?;
         let mut story = Story::new(&reader);
         let mut gatherer = Gatherer {
-            narrator: Narrator::new(Settings::default(), None),
+            narrator,
             items: FxHashMap::default(),
             decoded: FxHashSet::default(),
             names: FxHashMap::default(),
@@ -179,7 +182,7 @@ impl Run {
 
     pub fn name(&self, process: u32) -> String {
         match self.processes.get(&process) {
-            Some(known) => format!("{}[{process}]", known.name),
+            Some(known) => format!("{}[{process}]", known.title),
             None => format!("process[{process}]"),
         }
     }
@@ -488,6 +491,7 @@ impl Gatherer {
                 process.parent = known.parent;
                 process.name = escape(&known.name);
                 process.argv = known.argv.iter().map(|word| escape(word)).collect();
+                process.title = words::title(&process.name, &process.argv);
                 self.pids.insert(known.pid.unsigned_abs());
             }
         }

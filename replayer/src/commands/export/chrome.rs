@@ -20,7 +20,7 @@ use super::gather::{Exchange, Run, Said};
 use super::output::Output;
 use super::ExportError;
 use crate::commands::show::line::What;
-use crate::commands::show::words::{lossy, name, shortened};
+use crate::commands::show::words::{lossy, plain as name, shortened};
 use crate::commands::show::Decoding;
 
 /// Length of the slice of a call that moved a message, unless the call before it was nearer: what a

@@ -36,7 +36,7 @@ use super::clock::WallClock;
 use super::output::Output;
 use super::ExportError;
 use crate::commands::show::line::{event_name, What};
-use crate::commands::show::words::{main_of, name};
+use crate::commands::show::words::{main_of, plain as name};
 use crate::commands::show::Decoding;
 
 /// Bytes of a segment: with its headers it fits into an IP packet.

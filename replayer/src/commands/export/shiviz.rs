@@ -23,7 +23,7 @@ use super::gather::Run;
 use super::output::Output;
 use super::ExportError;
 use crate::commands::show::line::What;
-use crate::commands::show::words::{name, shortened};
+use crate::commands::show::words::{plain as name, shortened};
 use crate::commands::show::Decoding;
 
 /// How ShiViz reads the log. The `m` flag that it adds makes `.` end at a line's end.

@@ -34,14 +34,91 @@ pub fn main_of(story: &Story, process: u32) -> StreamId {
     process.map_or(StreamId::default(), |process| process.main)
 }
 
-/// A process as it is called in lines: its program's name and its number.
+/// Programs that do not say what they are run for: their script does.
+const INTERPRETERS: [&str; 13] = [
+    "python", "pypy", "node", "deno", "bun", "bash", "sh", "dash", "perl", "ruby", "php", "lua",
+    "java",
+];
+/// Characters of a word of a role, and arguments that are looked at.
+const ROLE_MAX: usize = 24;
+const WORDS_MAX: usize = 3;
+
+/// A process as it is called in lines: its program's name, what it is run for, and its number.
 pub fn name(story: &Story, process: u32) -> String {
-    let known = story.process(process);
-    let name = known.map_or(&b""[..], |process| &process.name);
-    if name.is_empty() {
-        format!("process[{process}]")
-    } else {
-        format!("{}[{process}]", escape(name))
+    match story
+        .process(process)
+        .filter(|known| !known.name.is_empty())
+    {
+        None => format!("process[{process}]"),
+        Some(known) => {
+            let argv: Vec<String> = known.argv.iter().map(|word| escape(word)).collect();
+            format!("{}[{process}]", title(&escape(&known.name), &argv))
+        }
+    }
+}
+
+/// A process for other tools, whose names have no spaces: its program's name and its number.
+pub fn plain(story: &Story, process: u32) -> String {
+    match story
+        .process(process)
+        .filter(|known| !known.name.is_empty())
+    {
+        None => format!("process[{process}]"),
+        Some(known) => format!("{}[{process}]", escape(&known.name)),
+    }
+}
+
+/// A program's name with what it is run for, such as `python3 render.py canary` or `server replica`, as far as
+/// its arguments say.
+pub fn title(name: &str, argv: &[String]) -> String {
+    match role(name, argv) {
+        Some(role) => format!("{name} {role}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Whether a program is an interpreter, whatever its version.
+pub fn is_interpreter(name: &str) -> bool {
+    let name = name.trim_end_matches(|c: char| !c.is_alphabetic());
+    INTERPRETERS.contains(&name)
+}
+
+/// The script that an interpreter runs, and the first word among the arguments.
+fn role(name: &str, argv: &[String]) -> Option<String> {
+    let mut words = argv.iter().skip(1).map(String::as_str);
+    let script = match is_interpreter(name) {
+        true => Some(script(&mut words)?),
+        false => None,
+    };
+    let what = words
+        .take_while(|word| !word.starts_with('-'))
+        .take(WORDS_MAX)
+        .find(|word| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let begins = word.starts_with(|c: char| c.is_ascii_alphabetic());
+            let mut parts = word.split('-');
+            let parts = parts.all(|part| part.len() > 1 && part.chars().all(plain));
+            begins && parts && word.len() <= ROLE_MAX
+        });
+    let script = script.map(|script| script.rsplit('/').next().unwrap_or(script));
+    let script = script.filter(|script| *script != name && script.len() <= ROLE_MAX);
+    let both: Vec<&str> = script.into_iter().chain(what).collect();
+    (!both.is_empty()).then(|| both.join(" "))
+}
+
+/// Takes an interpreter's own options, and the script behind them. There is none if the program itself stands
+/// among the arguments.
+fn script<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    loop {
+        match words.next()? {
+            "-c" | "-e" | "-p" | "-r" | "--eval" => return None,
+            "-m" | "-jar" => return words.next(),
+            "-cp" | "-classpath" | "--class-path" | "-W" | "-X" | "-I" | "--require" => {
+                words.next()?;
+            }
+            option if option.starts_with('-') => {}
+            script => return Some(script),
+        }
     }
 }
 
@@ -190,4 +267,38 @@ pub fn signal_name(signal: u32) -> String {
 
 pub fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::title;
+
+    #[test]
+    fn a_process_is_called_by_what_it_is_run_for() {
+        for (name, line, wanted) in [
+            (
+                "python3",
+                "python3 -u app/render.py /tmp/x canary",
+                "python3 render.py canary",
+            ),
+            ("python3", "python3 -c pass", "python3"),
+            (
+                "python3.11",
+                "python3 -m http.server 8000",
+                "python3.11 http.server",
+            ),
+            ("java", "java -cp lib Main 7", "java Main"),
+            ("bash", "bash", "bash"),
+            ("test.sh", "bash ./test.sh", "test.sh"),
+            ("node", "node --inspect worker.js w2", "node worker.js w2"),
+            ("server", "./server replica 4000", "server replica"),
+            ("tr", "tr a-z A-Z", "tr"),
+            ("sleep", "sleep 1", "sleep"),
+            ("redis-cli", "redis-cli -p 4000 get total", "redis-cli"),
+            ("curl", "curl http://127.0.0.1/x", "curl"),
+        ] {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(title(name, &argv), wanted, "{line}");
+        }
+    }
 }

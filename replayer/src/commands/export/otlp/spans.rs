@@ -19,7 +19,7 @@ use super::meaning::Meaning;
 use crate::commands::export::clock::WallClock;
 use crate::commands::export::gather::{Exchange, Run, Said};
 use crate::commands::show::line::{Line, What};
-use crate::commands::show::words::{name, shortened, signal_name};
+use crate::commands::show::words::{plain as name, shortened, signal_name};
 
 /// Links of one span, and events of a process's.
 const LINKS_MAX: usize = 32;
