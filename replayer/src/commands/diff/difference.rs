@@ -145,6 +145,8 @@ pub struct Difference {
     pub common: BTreeSet<String>,
     /// It says that a message came late, and not why.
     pub late: bool,
+    /// It says that an answer was slow, and not which call of its process was.
+    pub answer: bool,
     /// One of them is of a kind that its receiver hardly ever gets.
     pub alone: bool,
     /// Where, in each run, the later one of the two arrived.
@@ -176,6 +178,7 @@ impl Difference {
             related: false,
             common: BTreeSet::new(),
             late: false,
+            answer: false,
             alone: false,
             behind: [None, None],
             way: String::new(),

@@ -551,17 +551,10 @@ impl<'a> Ranks<'a> {
         };
         match ahead {
             Some(ahead) => root.kind.weight().max(suspect.kind.weight()) + ahead,
-            None if suspect.kind == Kind::Slow && !is_call(suspect) => {
-                suspect.kind.weight() - LATER
-            }
+            None if suspect.answer => suspect.kind.weight() - LATER,
             None => suspect.kind.weight(),
         }
     }
-}
-
-/// Whether it is a call that was slow, rather than an answer.
-fn is_call(slow: &Difference) -> bool {
-    !slow.what.contains(" to answer “")
 }
 
 /// Whether what differs has a name in it that one of the two messages said that changed places.

@@ -773,7 +773,8 @@ impl<'a> Comparing<'a> {
             );
             let side = |sight: &Sight, took: &str| shown(sight, format!("answers in {took}"));
             let (a, b) = (side(in_a, &took[0]), side(in_b, &took[1]));
-            let difference = Difference::new(Kind::Slow, what);
+            let mut difference = Difference::new(Kind::Slow, what);
+            difference.answer = true;
             self.found.suspects.push(difference.at(a, b));
             found.insert(to.event);
         }
@@ -825,6 +826,7 @@ impl<'a> Comparing<'a> {
             let side = |sight: &Sight, took: &str| shown(sight, format!("goes on in {took}"));
             let (a, b) = (side(in_a, &took[0]), side(in_b, &took[1]));
             let mut difference = Difference::new(Kind::Slow, what).at(a, b);
+            difference.answer = true;
             difference.late = true;
             // What is handed on to several is late once.
             let known = self.found.suspects.last();
