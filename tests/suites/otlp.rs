@@ -141,7 +141,10 @@ fn judge(spans: &[Span], lines: &[Value]) -> Vec<String> {
     for line in requests {
         let (event, peer) = (text(line, "event"), text(&line["peer"], "name"));
         let seq = event.rsplit(':').next().unwrap_or_default();
-        let who = text(line, "who").split('[').next().unwrap_or_default();
+        let who = text(line, "who")
+            .split(['[', ' '])
+            .next()
+            .unwrap_or_default();
         let mut same = of_kind("CLIENT").filter(|span| {
             span.service() == who
                 && span

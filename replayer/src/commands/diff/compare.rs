@@ -376,6 +376,7 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
         }
         let mut difference = Difference::new(kind, what).at(side(a, &one), side(b, other));
         difference.internal = is_internal(runs, of, [&one, other]);
+        difference.outside = (runs.iter()).all(|run| run.writers(&one.path).next().is_none());
         difference.written = runs.iter().any(|run| run.times_written(&one.path) > 1);
         difference.fields = fields;
         found.differences.push(difference);

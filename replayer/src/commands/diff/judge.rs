@@ -193,6 +193,8 @@ impl<'a> Ranks<'a> {
             && !root.internal
             && !root.permuted
             && !is_handed_on(root, other)
+            // What was in a file before the run began follows from nothing in it.
+            && !(other.kind == Kind::File && other.outside)
             && (self.before)(root, other)
             && (!(self.before)(other, root) || (self.second)(root, other))
     }

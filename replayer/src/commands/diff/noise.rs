@@ -434,8 +434,11 @@ impl Noise {
 fn kind_of_field(path: &str) -> Option<Builtin> {
     let last = path.rsplit(['.', ':']).next().unwrap_or(path);
     let lower = last.to_ascii_lowercase();
-    if lower == "content-length" {
-        return Some(Builtin::Length);
+    match lower.as_str() {
+        "content-length" => return Some(Builtin::Length),
+        // RFC 6455: drawn anew for each connection, and made of that.
+        "sec-websocket-key" | "sec-websocket-accept" => return Some(Builtin::Token),
+        _ => {}
     }
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
     for word in words {
@@ -472,11 +475,18 @@ fn is_opaque(value: &str) -> bool {
 }
 
 /// Whether a word of letters and digits was drawn by chance: in one that somebody thought of, the digits
-/// stand together, and do not change with letters again and again.
+/// stand together, and do not change with letters again and again. Of eight hexadecimal digits, one in
+/// three has them that much in order by chance.
 fn is_drawn(word: &str) -> bool {
     let digit = |pair: &&[u8]| pair[0].is_ascii_digit() != pair[1].is_ascii_digit();
     let changes = word.as_bytes().windows(2).filter(digit).count();
-    changes >= 3 || changes == 2 && word.len() > 8
+    let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let least = match word.len() >= 8 && word.bytes().all(hexadecimal) {
+        true => 1,
+        false if word.len() > 8 => 2,
+        false => 3,
+    };
+    changes >= least
 }
 
 /// Whether two words that have nothing in common were drawn by chance from the same letters.
@@ -556,6 +566,7 @@ mod tests {
         for (value, expected) in [
             ("id 0af76519-16cd-43dd-8448-eb211c80319c", "id <uuid>"),
             ("0af7651916cd43dd8448eb211c80319c", "<token>"),
+            ("rev 05fbb916", "rev <token>"),
             ("at 2026-11-22T23:49:52.123Z.", "at <time>."),
             ("Sun, 22 Nov 2026 23:49:52 GMT", "<time>"),
             ("[22/Nov/2026:23:49:52 +0000] \"GET\"", "[<time>] \"GET\""),
@@ -598,6 +609,10 @@ mod tests {
         assert_eq!(mask("content.elapsed_ms", "17"), "<duration>");
         assert_eq!(mask("headers.content-length", "17"), "<length>");
         assert_eq!(mask("content.timeout", "17"), "17");
+        assert_eq!(
+            mask("headers.sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            "<token>"
+        );
         assert_eq!(mask("content.time", "never"), "never");
     }
 
