@@ -135,7 +135,7 @@ fn text<'a>(line: &'a Value, field: &str) -> &'a str {
 }
 
 fn program_of(name: &str) -> &str {
-    name.split('[').next().unwrap_or_default()
+    name.split(['[', ' ']).next().unwrap_or_default()
 }
 
 /// The order that a message speaks of, such as `c3-17`.

@@ -74,7 +74,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 /// Messages of HTTP as `who > peer: text`, without numbers.
 fn http(recording: &Recording, options: &[&str]) -> Vec<String> {
     let lines = shown(recording, &[&["--protocol", "http"], options].concat());
-    let name = |text: &str| text.split('[').next().unwrap_or_default().to_owned();
+    let name = |text: &str| text.split(['[', ' ']).next().unwrap_or_default().to_owned();
     let told = lines.iter().map(|line| {
         let body = line["body"]["content"].as_str().unwrap_or_default();
         let (who, peer) = (name(text(line, "who")), name(text(&line["peer"], "name")));

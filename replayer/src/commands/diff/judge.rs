@@ -188,13 +188,14 @@ impl<'a> Ranks<'a> {
     /// Where the runs contradict each other, the second counts: what came of what there is asked about, and
     /// the first knows only what would have come next without it.
     fn follows(&self, root: &Difference, other: &Difference) -> bool {
+        // What was in a file before the run began follows from nothing in it.
+        let given = other.kind == Kind::File && other.outside;
         // What a program says of its state leads to nothing.
         !matches!(root.kind, Kind::Program | Kind::Checksum)
             && !root.internal
             && !root.permuted
             && !is_handed_on(root, other)
-            // What was in a file before the run began follows from nothing in it.
-            && !(other.kind == Kind::File && other.outside)
+            && !given
             && (self.before)(root, other)
             && (!(self.before)(other, root) || (self.second)(root, other))
     }
