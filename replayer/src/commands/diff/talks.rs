@@ -752,7 +752,7 @@ impl<'a> Comparing<'a> {
                 continue;
             };
             let (less, more) = (one.took_ns, other.took_ns);
-            let slow = more > less.saturating_add(SLOWER_BY_NS) && more / SLOWER_TIMES > less;
+            let slow = is_far_longer(less, more);
             let [Some(in_a), Some(in_b)] = [&one.question.received, &other.question.received]
             else {
                 continue;
@@ -766,16 +766,9 @@ impl<'a> Comparing<'a> {
                 continue;
             }
             let text = shortened(&other.question.text, 80);
-            let took = [less, more].map(|ns| format!("{:.3} s", ns as f64 / 1e9));
-            let what = format!(
-                "{} took {} instead of {} to answer “{text}”.",
-                in_b.who, took[1], took[0]
-            );
-            let side = |sight: &Sight, took: &str| shown(sight, format!("answers in {took}"));
-            let (a, b) = (side(in_a, &took[0]), side(in_b, &took[1]));
-            let mut difference = Difference::new(Kind::Slow, what);
-            difference.answer = true;
-            self.found.suspects.push(difference.at(a, b));
+            let sights = [in_a, in_b];
+            let difference = slow_to_answer(&in_b.who, &text, "answers", sights, [less, more]);
+            self.found.suspects.push(difference);
             found.insert(to.event);
         }
         found
@@ -800,7 +793,7 @@ impl<'a> Comparing<'a> {
             let [Some((in_a, less)), Some((in_b, more))] = took else {
                 continue;
             };
-            let slow = more > less.saturating_add(SLOWER_BY_NS) && more / SLOWER_TIMES > less;
+            let slow = is_far_longer(less, more);
             if !slow {
                 continue;
             }
@@ -815,18 +808,9 @@ impl<'a> Comparing<'a> {
             if self.waited(in_b, &sights[1]) * 2 > more {
                 continue;
             }
-            let took = [less, more].map(|ns| format!("{:.3} s", ns as f64 / 1e9));
-            let what = format!(
-                "{} took {} instead of {} to answer “{}”.",
-                sights[1].who,
-                took[1],
-                took[0],
-                shortened(&item.text, 80)
-            );
-            let side = |sight: &Sight, took: &str| shown(sight, format!("goes on in {took}"));
-            let (a, b) = (side(in_a, &took[0]), side(in_b, &took[1]));
-            let mut difference = Difference::new(Kind::Slow, what).at(a, b);
-            difference.answer = true;
+            let (who, text) = (&sights[1].who, shortened(&item.text, 80));
+            let heard = [in_a, in_b];
+            let mut difference = slow_to_answer(who, &text, "goes on", heard, [less, more]);
             difference.late = true;
             // What is handed on to several is late once.
             let known = self.found.suspects.last();
@@ -925,6 +909,31 @@ impl<'a> Comparing<'a> {
         let route = self.route(run, of, side, item);
         format!("{}  ({route})", item.text)
     }
+}
+
+/// Whether something took so much longer in the second run that it is told.
+fn is_far_longer(less_ns: u64, more_ns: u64) -> bool {
+    more_ns > less_ns.saturating_add(SLOWER_BY_NS) && more_ns / SLOWER_TIMES > less_ns
+}
+
+/// What there is to say of somebody who took far longer until it `does` something behind what it was told:
+/// `took` nanoseconds in each run.
+fn slow_to_answer(
+    who: &str,
+    text: &str,
+    does: &str,
+    told: [&Sight; 2],
+    took: [u64; 2],
+) -> Difference {
+    let took = took.map(|ns| format!("{:.3} s", ns as f64 / 1e9));
+    let what = format!(
+        "{who} took {} instead of {} to answer “{text}”.",
+        took[1], took[0]
+    );
+    let side = |run: usize| shown(told[run], format!("{does} in {}", took[run]));
+    let mut difference = Difference::new(Kind::Slow, what).at(side(0), side(1));
+    difference.answer = true;
+    difference
 }
 
 /// Whether each message of a side belongs to the one at the same place of the other run: the questions are the
