@@ -4,6 +4,8 @@ use reenact_abi::arena::Mode;
 use reenact_abi::syscalls::{self, sub, sub::Resolved, Hook, Row};
 
 use crate::arch::frame::UContext;
+use crate::intercept::cpuid;
+use crate::nr;
 use crate::signals;
 use crate::task::Task;
 use crate::{chaos, record, replay};
@@ -125,6 +127,8 @@ fn handle(
 ) -> After {
     let mode = task.process().mode;
     task.rsp = call.rsp;
+    let of_cores = matches!(call.nr, nr::SCHED_GETAFFINITY | nr::SCHED_SETAFFINITY);
+    cpuid::calls(task, of_cores || needs_context(row.hook));
     let shape = sub::resolve(row, &call.args);
     let mut cx = Cx {
         task,

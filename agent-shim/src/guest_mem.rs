@@ -251,7 +251,7 @@ plain! {
 const BLOCK: usize = 1024;
 
 /// A running hash of bytes: fast, not cryptographic; equality of inputs is all it must tell.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hash(pub u64);
 
 impl Hash {

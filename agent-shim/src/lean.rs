@@ -101,7 +101,7 @@ pub fn call(task: &mut Task, call: &Call) -> Option<(After, u64)> {
     make(task, call, flat)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn make(task: &mut Task, call: &Call, flat: &Flat) -> Option<(After, u64)> {
     let pointers = call.args.iter().enumerate();
     if flat.others != 0
@@ -114,7 +114,7 @@ fn make(task: &mut Task, call: &Call, flat: &Flat) -> Option<(After, u64)> {
     if flat.writes && descriptors::leads_to(task, call.args[0]) != Leads::Messages {
         return None;
     }
-    let mut input_hash = 0;
+    let (mut input_hash, mut ahead) = (0, None);
     if piece.is_taken() {
         if piece.len > BYTES_MAX || !ring::has_room(task, ALIKE_SIZE as u64 + piece.len + 8) {
             return None;
@@ -124,6 +124,9 @@ fn make(task: &mut Task, call: &Call, flat: &Flat) -> Option<(After, u64)> {
         let mut hash = Hash::NEW;
         hash.blocks(bytes);
         input_hash = hash.0;
+        if flat.writes {
+            ahead = streams::ahead(task, call.args[0], bytes);
+        }
     }
     let mut args = call.args;
     if piece.unit != 0 && flat.blocks && scratch::is_shared(task) {
@@ -149,6 +152,13 @@ fn make(task: &mut Task, call: &Call, flat: &Flat) -> Option<(After, u64)> {
         if unsafe { guest_mem::copy_back(piece.at, from, written) } != written {
             ret = Errno::EFAULT.ret();
         }
+    }
+    if flat.writes && ret > 0 {
+        // SAFETY: `taken` put them there, and the ring is not published yet.
+        let bytes = unsafe {
+            core::slice::from_raw_parts(ring::alike_bytes(task) as *const u8, piece.len as usize)
+        };
+        streams::settle(task, call.args[0], ahead.as_ref(), bytes, ret as usize);
     }
     write_down(task, call, flat, &piece, ret, input_hash);
     let after = if signals::settled(task) {
@@ -189,13 +199,6 @@ fn write_down(task: &mut Task, call: &Call, flat: &Flat, piece: &Piece, ret: i64
         };
     }
     let known = ring::is_known(task, call, order.0);
-    if sent != 0 {
-        // SAFETY: `taken` put them there, and the ring is not published yet.
-        let bytes = unsafe {
-            core::slice::from_raw_parts(ring::alike_bytes(task) as *const u8, sent as usize)
-        };
-        streams::add(task, call.args[0], bytes);
-    }
     let fits = returned.len <= BYTES_MAX && ring::has_room(task, ALIKE_SIZE as u64 + BYTES_MAX);
     match known {
         Ok(template) if fits => {

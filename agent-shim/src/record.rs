@@ -157,6 +157,7 @@ impl Cx<'_> {
 }
 
 /// Enters the kernel without the turn.
+#[inline(always)]
 pub fn wait(task: &Task, nr: u64, args: &[u64; 6]) -> i64 {
     turns::release(task);
     // SAFETY: the target's own call, with the target's own memory or scratch memory in its place.

@@ -26,8 +26,8 @@ pub const OWNER_DIED: u32 = 0x4000_0000;
 /// A task waits this long for a stalled recorder before it runs on unrecorded.
 const STALL_MAX_NS: u64 = 1_000_000_000;
 
-/// A task that has waited for room so often gets a large ring.
-const WAITS_MAX: u32 = 3;
+/// A task that has waited for room more often than this gets a large ring.
+const WAITS_MAX: u32 = 0;
 
 /// Maps the ring of the task's slot.
 pub fn map_ring(task: &mut Task) -> sys::Result<()> {

@@ -24,7 +24,7 @@ pub const WRITTEN: u16 = 2;
 /// Descriptors followed at a time; what is written to others is not summed.
 const STREAMS: usize = 64;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Stream {
     /// The descriptor plus one; 0: unused.
     used: u32,
@@ -76,6 +76,11 @@ impl Stream {
         }
     }
 
+    fn wrote(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.push(bytes);
+    }
+
     fn push(&mut self, mut bytes: &[u8]) {
         if self.held != 0 {
             let held = self.held as usize;
@@ -113,28 +118,57 @@ pub fn wrote(cx: &Cx, ret: i64) {
     if ret <= 0 || !output::writes(cx.row) {
         return;
     }
-    if let Some(stream) = of(cx.task, cx.call.args[0]) {
+    if let Some((_, stream)) = of(cx.task, cx.call.args[0]) {
         output::sent(cx, ret as u64, |at, len| stream.add(at, len));
     }
 }
 
-/// These bytes were written.
-pub fn add(task: &Task, fd: u64, bytes: &[u8]) {
-    if let Some(stream) = of(task, fd) {
-        stream.bytes += bytes.len() as u64;
-        stream.push(bytes);
+/// The sum of a descriptor as it is, and as it is to be once all of some bytes are written. To make it
+/// beside the hash of what the call takes is quicker than behind the call: each step of either waits for
+/// the one before.
+pub struct Ahead {
+    index: usize,
+    before: Stream,
+    after: Stream,
+}
+
+/// These bytes are about to be written.
+#[inline(always)]
+pub fn ahead(task: &Task, fd: u64, bytes: &[u8]) -> Option<Ahead> {
+    let (index, stream) = of(task, fd)?;
+    let (before, mut after) = (*stream, *stream);
+    after.wrote(bytes);
+    Some(Ahead {
+        index,
+        before,
+        after,
+    })
+}
+
+/// The first `sent` of those bytes were written; others may have had the turn meanwhile.
+#[inline(always)]
+pub fn settle(task: &Task, fd: u64, ahead: Option<&Ahead>, bytes: &[u8], sent: usize) {
+    if let Some(ahead) = ahead.filter(|_| sent == bytes.len()) {
+        let stream = all(task).get_mut(ahead.index);
+        if let Some(stream) = stream.filter(|stream| **stream == ahead.before) {
+            *stream = ahead.after;
+            return;
+        }
+    }
+    if let Some((_, stream)) = of(task, fd) {
+        stream.wrote(&bytes[..sent.min(bytes.len())]);
     }
 }
 
-/// The sum of a descriptor, if there is one or may be one more.
-fn of(task: &Task, fd: u64) -> Option<&'static mut Stream> {
+/// The sum of a descriptor, if there is one or may be one more, and where it lies.
+fn of(task: &Task, fd: u64) -> Option<(usize, &'static mut Stream)> {
     let streams = all(task);
     let name = (fd as u32).wrapping_add(1);
     let named = |name| streams.iter().position(|stream| stream.used == name);
     let index = named(name).or_else(|| named(0))?;
     let stream = &mut streams[index];
     stream.used = name;
-    Some(stream)
+    Some((index, stream))
 }
 
 /// Recording: a call that may be the last to know of some descriptors is about to be made.
@@ -196,8 +230,7 @@ mod tests {
     fn sum(portions: &[&[u8]]) -> u64 {
         let mut stream = EMPTY;
         for portion in portions {
-            stream.push(portion);
-            stream.bytes += portion.len() as u64;
+            stream.wrote(portion);
         }
         stream.sum()
     }

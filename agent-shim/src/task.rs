@@ -13,6 +13,7 @@ use reenact_abi::map;
 
 use crate::arch::{self, frame::AltStack, frame::SigInfo};
 use crate::chaos::Dice;
+use crate::intercept::cpuid::Staying;
 use crate::ring::Template;
 use crate::sys::{self, SigAction};
 
@@ -53,6 +54,8 @@ pub struct Task {
     pub returns: Option<u64>,
     /// The cycle counter traps in this task.
     pub clocks_trap: bool,
+    /// Where it runs for a while.
+    pub staying: Staying,
     pub state: *mut Process,
     pub info: SigInfo,
     /// Blocked signals as the program sees them.

@@ -45,7 +45,25 @@ fn merged(index: u32) -> &'static Group {
 }
 
 /// Takes the turn of the task's group.
+#[inline(always)]
 pub fn acquire(task: &Task) {
+    let index = task.my_slot().group.load(Ordering::Relaxed);
+    let own = group(index);
+    // Whoever merges a group has its turn, so one that is not merged while the turn is ours stays so.
+    if try_lock(own) {
+        hold(own, task.slot);
+        if own.merged_into.load(Ordering::Acquire) == 0 {
+            loops::begin_turn(task);
+            return;
+        }
+        unlock(own);
+    }
+    acquire_slowly(task);
+}
+
+#[cold]
+#[inline(never)]
+fn acquire_slowly(task: &Task) {
     loop {
         let index = root(task.my_slot().group.load(Ordering::Relaxed));
         take(index, task.slot);
@@ -62,15 +80,27 @@ pub fn acquire(task: &Task) {
 #[inline(always)]
 fn take(index: u32, slot: u32) {
     let group = group(index);
-    let free = group
-        .turn
-        .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
-    if free.is_err() {
+    if !try_lock(group) {
         group.waiters.fetch_add(1, Ordering::SeqCst);
         loops::hurry();
         wait(group);
         group.waiters.fetch_sub(1, Ordering::SeqCst);
     }
+    hold(group, slot);
+}
+
+/// Locks the entry unless somebody has; true if it is locked now.
+#[inline(always)]
+fn try_lock(group: &Group) -> bool {
+    group
+        .turn
+        .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst)
+        .is_ok()
+}
+
+/// The task in `slot` has locked it.
+#[inline(always)]
+fn hold(group: &Group, slot: u32) {
     group.moved.store(slot + 1, Ordering::Relaxed);
     // Only the holder counts. Whoever made way said so before it gave up the lock that led here.
     let grants = group.grants.load(Ordering::Relaxed).wrapping_add(1);

@@ -85,7 +85,7 @@ fn probe() -> Vec<Finding> {
         what: yes_no(
             cpuid,
             "is recorded",
-            "cannot be caught on this CPU: replay needs a CPU of the same kind",
+            "does not trap on this CPU: it is recorded where files ask for it; made code is answered by the CPU",
         ),
     });
     let memfd =

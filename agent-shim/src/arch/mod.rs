@@ -72,41 +72,27 @@ global_asm!(
     "syscall",
     "ud2",
     ".cfi_endproc",
-    // interruptible(pending: *const u32, nr, args: *const [u64; 6]) -> i64
-    // A signal that arrives between the test and the kernel's entry moves rip to the abort label
+    // See `interruptible`: r12 has the address of `pending`, r13 where to go on; the rest is as for the
+    // call. A signal that arrives between the test and the kernel's entry moves rip to the abort label
     // (Valgrind and QEMU do the same), so no wake-up is lost.
     ".globl reenact_interruptible",
     ".type reenact_interruptible, @function",
     "reenact_interruptible:",
     ".cfi_startproc",
-    "push rbx",
-    ".cfi_adjust_cfa_offset 8",
-    "mov rbx, rdi",
-    "mov rax, rsi",
-    "mov r11, rdx",
-    "mov rdi, [r11]",
-    "mov rsi, [r11 + 8]",
-    "mov rdx, [r11 + 16]",
-    "mov r10, [r11 + 24]",
-    "mov r8, [r11 + 32]",
-    "mov r9, [r11 + 40]",
+    ".cfi_def_cfa rsp, 0",
+    ".cfi_register rip, r13",
     ".globl reenact_window_begin",
     "reenact_window_begin:",
-    "cmp dword ptr [rbx], 0",
+    "cmp dword ptr [r12], 0",
     "jne reenact_window_abort",
     "syscall",
     ".globl reenact_window_end",
     "reenact_window_end:",
-    "pop rbx",
-    ".cfi_adjust_cfa_offset -8",
-    "ret",
+    "jmp r13",
     ".globl reenact_window_abort",
     "reenact_window_abort:",
-    ".cfi_adjust_cfa_offset 8",
     "mov rax, -512",
-    "pop rbx",
-    ".cfi_adjust_cfa_offset -8",
-    "ret",
+    "jmp r13",
     ".cfi_endproc",
     // guest_copy(to, from, len) -> bytes left: a fault inside ends the copy instead of the process.
     ".globl reenact_guest_copy",
@@ -119,6 +105,15 @@ global_asm!(
     // taken up again byte by byte, so that the copy ends where it must.
     ".globl reenact_guest_words_at",
     "reenact_guest_words_at:",
+    "cmp rcx, 16",
+    "jb 3f",
+    "movups xmm0, [rsi]",
+    "movups [rdi], xmm0",
+    "add rsi, 16",
+    "add rdi, 16",
+    "sub rcx, 16",
+    "jmp reenact_guest_words_at",
+    "3:",
     "cmp rcx, 8",
     "jb 2f",
     "mov rax, [rsi]",
@@ -126,7 +121,6 @@ global_asm!(
     "add rsi, 8",
     "add rdi, 8",
     "sub rcx, 8",
-    "jmp reenact_guest_words_at",
     ".globl reenact_guest_words_end",
     "reenact_guest_words_end:",
     "2:",
@@ -206,7 +200,9 @@ global_asm!(
     // Where the stub of a rewritten call site leads: the number of the site is on the task's own stack,
     // the target's stack pointer in PATCHED. Everything that `patched` may change is kept in a
     // `PatchedFrame`, and all but the result (rax) and what the instruction itself changes (rcx, r11) is
-    // given back.
+    // given back. `patched` comes back by a jump, as it is entered by one: kernels that guard their returns
+    // leave the CPU with none of ours to predict, and each `ret` behind a system call then costs as much as
+    // thirty instructions.
     ".globl reenact_patched_entry",
     ".type reenact_patched_entry, @function",
     "reenact_patched_entry:",
@@ -218,6 +214,13 @@ global_asm!(
     // The caller is the target: CFA is its stack pointer, at rsp + 416, its address at rsp + 424.
     ".cfi_escape 0x0f, 0x04, 0x77, 0xa0, 0x03, 0x06",
     ".cfi_escape 0x10, 0x10, 0x03, 0x77, 0xa8, 0x03",
+    // rbx, rbp and r12 to r15, which `patched` changes, are kept at rsp + 384, 376, and from 328 on.
+    ".cfi_escape 0x10, 0x03, 0x03, 0x77, 0x80, 0x03",
+    ".cfi_escape 0x10, 0x06, 0x03, 0x77, 0xf8, 0x02",
+    ".cfi_escape 0x10, 0x0c, 0x03, 0x77, 0xc8, 0x02",
+    ".cfi_escape 0x10, 0x0d, 0x03, 0x77, 0xd0, 0x02",
+    ".cfi_escape 0x10, 0x0e, 0x03, 0x77, 0xd8, 0x02",
+    ".cfi_escape 0x10, 0x0f, 0x03, 0x77, 0xe0, 0x02",
     "movaps [rsp], xmm0",
     "movaps [rsp + 16], xmm1",
     "movaps [rsp + 32], xmm2",
@@ -237,12 +240,24 @@ global_asm!(
     "mov [rsp + 296], r8",
     "mov [rsp + 304], r9",
     "mov [rsp + 312], r10",
+    "mov [rsp + 328], r12",
+    "mov [rsp + 336], r13",
+    "mov [rsp + 344], r14",
+    "mov [rsp + 352], r15",
     "mov [rsp + 360], rdi",
     "mov [rsp + 368], rsi",
+    "mov [rsp + 376], rbp",
+    "mov [rsp + 384], rbx",
     "mov [rsp + 392], rdx",
     "mov [rsp + 400], rax",
     "mov rdi, rsp",
-    "call {patched}",
+    // What looks like a return address is one to debuggers alone.
+    "lea rax, [rip + reenact_patched_exit]",
+    "push rax",
+    "jmp {patched}",
+    "nop",
+    ".globl reenact_patched_exit",
+    "reenact_patched_exit:",
     "movaps xmm0, [rsp]",
     "movaps xmm1, [rsp + 16]",
     "movaps xmm2, [rsp + 32]",
@@ -263,8 +278,14 @@ global_asm!(
     "mov r9, [rsp + 304]",
     "mov r10, [rsp + 312]",
     "mov r11, [rsp + 320]",
+    "mov r12, [rsp + 328]",
+    "mov r13, [rsp + 336]",
+    "mov r14, [rsp + 344]",
+    "mov r15, [rsp + 352]",
     "mov rdi, [rsp + 360]",
     "mov rsi, [rsp + 368]",
+    "mov rbp, [rsp + 376]",
+    "mov rbx, [rsp + 384]",
     "mov rdx, [rsp + 392]",
     "mov rcx, [rsp + 408]",
     // `popfq` takes longer than all of the above. What programs have set but for the results of
@@ -373,7 +394,7 @@ pub static LOOPS: crate::loops::Shared = crate::loops::Shared {
 #[repr(C)]
 pub struct PatchedFrame {
     pub vectors: [u128; 16],
-    /// Of which only what the entry stored is valid: r8 to r10, rdi, rsi, rdx and rax.
+    /// Of which only what the entry stored is valid: all but r11, rcx, rsp, rip and the flags.
     pub context: frame::UContext,
     pub flags: u64,
     pub site: u64,
@@ -385,7 +406,11 @@ const _: () = {
     assert!(offset_of!(PatchedFrame, flags) == 560 && offset_of!(PatchedFrame, site) == 568);
     assert!(regs + offset_of!(frame::Registers, r8) == 296);
     assert!(regs + offset_of!(frame::Registers, r11) == 320);
+    assert!(regs + offset_of!(frame::Registers, r12) == 328);
+    assert!(regs + offset_of!(frame::Registers, r15) == 352);
     assert!(regs + offset_of!(frame::Registers, rdi) == 360);
+    assert!(regs + offset_of!(frame::Registers, rbp) == 376);
+    assert!(regs + offset_of!(frame::Registers, rbx) == 384);
     assert!(regs + offset_of!(frame::Registers, rdx) == 392);
     assert!(regs + offset_of!(frame::Registers, rcx) == 408);
     assert!(regs + offset_of!(frame::Registers, rsp) == 416);
@@ -399,7 +424,7 @@ pub fn patched_entry() -> u64 {
 
 extern "C" {
     pub fn reenact_restorer();
-    fn reenact_interruptible(pending: *const u32, nr: u64, args: *const [u64; 6]) -> i64;
+    fn reenact_interruptible();
     fn reenact_window_begin();
     fn reenact_window_end();
     fn reenact_window_abort();
@@ -415,6 +440,7 @@ extern "C" {
     fn reenact_guest_store_pair_at();
     fn reenact_guest_store_pair_end();
     fn reenact_patched_entry();
+    fn reenact_patched_exit() -> !;
     fn reenact_enter(sp: u64, ip: u64) -> !;
     fn reenact_on_stack(sp: u64, function: extern "C" fn(u64) -> !, argument: u64) -> !;
     fn reenact_sigreturn(frame: u64) -> !;
@@ -439,9 +465,39 @@ pub const NOT_ENTERED: i64 = -512;
 ///
 /// # Safety
 /// As [`syscall`].
+#[inline(always)]
 pub unsafe fn interruptible(pending: *const u32, nr: u64, args: &[u64; 6]) -> i64 {
+    let ret: i64;
+    // SAFETY: as `syscall`; r13 is where the code that is jumped to goes on.
+    unsafe {
+        asm!(
+            "lea r13, [rip + 2f]",
+            "jmp {enter}",
+            "2:",
+            enter = sym reenact_interruptible,
+            inlateout("rax") nr as i64 => ret,
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            in("r10") args[3], in("r8") args[4], in("r9") args[5],
+            in("r12") pending, out("r13") _,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    ret
+}
+
+/// Goes on in the target, with what `kept` has.
+///
+/// # Safety
+/// `kept` must be what `reenact_patched_entry` gave to `patched`, which calls this; nothing on the stack
+/// below it is used any more.
+#[inline(always)]
+pub unsafe fn leave_patched(kept: *mut PatchedFrame) -> ! {
     // SAFETY: forwarded promise.
-    unsafe { reenact_interruptible(pending, nr, args) }
+    unsafe {
+        asm!("mov rsp, {kept}", "jmp {exit}", kept = in(reg) kept, exit = sym reenact_patched_exit,
+             options(noreturn))
+    }
 }
 
 /// Where a signal handler must send an interrupted task, if `rip` is inside the window.

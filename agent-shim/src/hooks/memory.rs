@@ -11,8 +11,8 @@ use reenact_abi::syscalls::Hook;
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem::overlaps_shim;
 use crate::hooks::{contents, objects};
-use crate::intercept::clock;
 use crate::intercept::patch::Code;
+use crate::intercept::{clock, cpuid};
 use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
@@ -32,6 +32,8 @@ pub struct Mm {
     pub code: Code,
     /// Blocks of tasks that there have been.
     pub task_blocks: u32,
+    /// See [`cpuid::made_code`].
+    pub times_stayed: u32,
 }
 
 const fn up(value: u64) -> u64 {
@@ -48,6 +50,7 @@ impl Mm {
         brk: 0,
         code: Code::EMPTY,
         task_blocks: 0,
+        times_stayed: 0,
     };
 
     /// A free range of `len` bytes, a multiple of the page size.
@@ -277,6 +280,7 @@ pub fn note_code(at: u64, args: [u64; 6]) {
         mm().code.gone(at, up(len));
         if prot & sys::PROT_EXEC != 0 {
             clock::distrust();
+            cpuid::made_code();
         }
     }
 }
@@ -286,6 +290,7 @@ fn note_protection(args: [u64; 6]) {
     let [at, len, prot, ..] = args;
     if prot & sys::PROT_EXEC != 0 && !mm().code.holds(at, at + up(len)) {
         clock::distrust();
+        cpuid::made_code();
     }
     mm().code.protected(at, up(len), prot);
 }
@@ -616,6 +621,10 @@ pub fn replay_map(task: &mut Task, header: &Header) {
                     unsafe { sys::mmap(at + covered, bytes, prot, flags, session_fd, from) };
                 if let Err(errno) = mapped {
                     divergence::failed(task, Reason::System, errno.0 as u64);
+                }
+                let is_code = prot & (sys::PROT_EXEC | sys::PROT_WRITE) == sys::PROT_EXEC;
+                if is_code && shared == sys::MAP_PRIVATE {
+                    clock::code_mapped(at + covered, bytes, from, from / PAGE);
                 }
             }
             covered += bytes;

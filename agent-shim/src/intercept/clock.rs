@@ -179,23 +179,32 @@ pub fn distrust() {
     ticks::forget();
 }
 
-/// Code of content number `content`, from its `offset` on, was mapped at `at`, `len` bytes of it.
+/// Code of content number `content`, from its `offset` on, was mapped at `at`, `len` bytes of it. What
+/// reads the cycle counter there is hidden, unless the counter traps, and so is what asks for the CPU's
+/// identity, if that cannot trap.
 pub fn code_mapped(at: u64, len: u64, offset: u64, content: u64) {
-    if must_trap() {
+    let (counter, identity) = (!must_trap(), !net::can_trap_cpuid());
+    if !counter && !identity {
         return;
     }
     let mut sites = [0u32; CLOCK_SITES_MAX];
     match known(content, offset, len, &mut sites).or_else(|| {
-        let found = look(at, len, &mut sites);
+        let found = look(at, len, identity, &mut sites);
         remember(content, offset, len, found, &sites);
         Some(found)
     }) {
         Some(Some(count)) => {
-            let sites = &mut sites[..count];
-            sites.iter_mut().for_each(|site| *site &= !CPUID_SITE);
-            sites.sort_unstable();
-            let within = sites.iter().all(|site| u64::from(*site) < len);
-            if !within || !patch::hide_all(at, sites) {
+            let mut wanted = [0u32; CLOCK_SITES_MAX];
+            let mut count_wanted = 0;
+            let known = sites[..count].iter();
+            for site in known.filter(|site| counter || **site & CPUID_SITE != 0) {
+                wanted[count_wanted] = site & !CPUID_SITE;
+                count_wanted += 1;
+            }
+            let wanted = &mut wanted[..count_wanted];
+            wanted.sort_unstable();
+            let within = wanted.iter().all(|site| u64::from(*site) < len);
+            if !within || !patch::hide_all(at, wanted) {
                 distrust();
             } else if let Some(free) = mm().code.looked_at.iter_mut().find(|at| at.1 == 0) {
                 *free = (at, at + len, content);
@@ -288,8 +297,9 @@ fn remember(content: u64, offset: u64, len: u64, found: Option<usize>, sites: &[
     entry.state.store(READY, Ordering::Release);
 }
 
-/// Looks for instructions that read the counter; how many, or `None` when that is not certain.
-fn look(at: u64, len: u64, sites: &mut [u32]) -> Option<usize> {
+/// Looks for instructions that read the counter, and for those that ask for the CPU's `identity`; how many,
+/// or `None` when it is not certain that all of the former are found.
+fn look(at: u64, len: u64, identity: bool, sites: &mut [u32]) -> Option<usize> {
     const BLOCK: usize = 4096;
     let mut count = 0;
     let mut window = [0u8; decode::BEFORE + BLOCK + decode::BEHIND];
@@ -304,7 +314,16 @@ fn look(at: u64, len: u64, sites: &mut [u32]) -> Option<usize> {
             if code[position] != 0x0f {
                 continue;
             }
+            let offset = (from + position as u64 - before) as u32;
             let size = match code[position..] {
+                [_, 0xa2, ..] if identity && decode::is_cpuid(code, position) => {
+                    // One too many is left alone.
+                    if let Some(free) = sites.get_mut(count) {
+                        *free = offset | CPUID_SITE;
+                        count += 1;
+                    }
+                    continue;
+                }
                 [_, 0x31, ..] => 2,
                 [_, 0x01, 0xf9, ..] => 3,
                 _ => continue,
@@ -313,7 +332,7 @@ fn look(at: u64, len: u64, sites: &mut [u32]) -> Option<usize> {
                 Verdict::Other => {}
                 Verdict::Unknown => return None,
                 Verdict::Instruction => {
-                    *sites.get_mut(count)? = (from + position as u64 - before) as u32;
+                    *sites.get_mut(count)? = offset;
                     count += 1;
                 }
             }

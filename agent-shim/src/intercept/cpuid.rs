@@ -9,6 +9,9 @@ use reenact_abi::map;
 
 use crate::arch;
 use crate::intercept::net;
+use crate::nr;
+use crate::sys::{call, check};
+use crate::task::{mm, Task};
 
 const FREE: u32 = 0;
 const BUSY: u32 = 1;
@@ -81,6 +84,72 @@ fn without_chance(leaf: u32, subleaf: u32, [eax, mut ebx, mut ecx, edx]: [u32; 4
         _ => {}
     }
     [eax, ebx, ecx, edx]
+}
+
+/// Where no CPUID can be caught, code that is made at run time gets the CPU's own answer, in which cores
+/// differ by their numbers. A task that has just made memory executable therefore makes its next calls
+/// on the first core that it may use, in recording and in replay: virtual machines ask the CPU as soon as
+/// they have a place for the question.
+pub struct Staying {
+    /// Calls that the task has left to make there; 0: it runs where it likes.
+    calls: u32,
+    /// The cores that it may use otherwise.
+    cores: [u64; CORES / 64],
+}
+
+/// Cores that a mask has room for.
+const CORES: usize = 1024;
+/// Calls that a task makes on one core, and how often a program's code is new.
+const CALLS: u32 = 32;
+const TIMES: u32 = 8;
+
+/// The running task has made memory executable that is no file's.
+pub fn made_code() {
+    let task = Task::current();
+    let times = &mut mm().times_stayed;
+    if task.detached || *times >= TIMES || net::can_trap_cpuid() {
+        return;
+    }
+    *times += 1;
+    let staying = &mut task.staying;
+    let bytes = size_of_val(&staying.cores);
+    if staying.calls == 0 {
+        let at = staying.cores.as_mut_ptr() as u64;
+        // SAFETY: the kernel writes the mask.
+        if check(unsafe { call(nr::SCHED_GETAFFINITY, [0, bytes as u64, at]) }).is_err() {
+            return;
+        }
+    }
+    let Some((at, word)) = (staying.cores.iter().enumerate()).find(|(_, word)| **word != 0) else {
+        return;
+    };
+    let mut first = [0; CORES / 64];
+    first[at] = word & word.wrapping_neg();
+    if run_on(&first) {
+        staying.calls = CALLS;
+    }
+}
+
+/// The task is about to make a call, which `ends` its stay: cores are asked for, say, or inherited.
+#[inline(always)]
+pub fn calls(task: &mut Task, ends: bool) {
+    if task.staying.calls != 0 {
+        stay_for_less(&mut task.staying, ends);
+    }
+}
+
+#[cold]
+fn stay_for_less(staying: &mut Staying, ends: bool) {
+    staying.calls = if ends { 0 } else { staying.calls - 1 };
+    if staying.calls == 0 {
+        run_on(&staying.cores);
+    }
+}
+
+fn run_on(cores: &[u64; CORES / 64]) -> bool {
+    let args = [0, size_of_val(cores) as u64, cores.as_ptr() as u64];
+    // SAFETY: the kernel reads the mask.
+    check(unsafe { call(nr::SCHED_SETAFFINITY, args) }).is_ok()
 }
 
 #[cfg(test)]

@@ -258,6 +258,32 @@ pub const BEHIND: usize = 40;
 /// walks that begin at many places before it all come past it, and what follows takes the counter out
 /// of eax, or joins its halves (shl $32, %rdx). Data among code shows by bytes that are no instruction.
 pub fn judge(code: &[u8], at: usize, size: usize) -> Verdict {
+    let (hits, misses, broken) = walks(code, at);
+    let behind = &code[at + size..(at + size + BEHIND).min(code.len())];
+    let (joined, taken) = takes_counter(&code[next_of(code, at + size)..]);
+    // A walk through code seldom ends: only those that fell into step wrongly do.
+    let data = broken * 4 > hits + misses || !decodes(behind);
+    if agreed(hits, misses) && (joined || taken) {
+        Verdict::Instruction
+    } else if !joined && (agreed(misses, hits) || data && !taken) {
+        Verdict::Other
+    } else {
+        Verdict::Unknown
+    }
+}
+
+/// Where code goes on from `at`, behind a short jump if there is one.
+/// Is the candidate at `at` a CPUID for certain? Walks come past it, and one of the instructions behind it
+/// uses a register that it sets.
+pub fn is_cpuid(code: &[u8], at: usize) -> bool {
+    let (hits, misses, broken) = walks(code, at);
+    let behind = &code[at + 2..(at + 2 + BEHIND).min(code.len())];
+    let data = broken * 4 > hits + misses || !decodes(behind);
+    agreed(hits, misses) && !data && takes_identity(behind)
+}
+
+/// Walks that begin at many places before `at`: how many come to it, past it, and to neither.
+fn walks(code: &[u8], at: usize) -> (u32, u32, u32) {
     /// Walks need some way to fall into step.
     const SETTLED: usize = 32;
     let (mut hits, mut misses, mut broken) = (0u32, 0u32, 0u32);
@@ -277,21 +303,41 @@ pub fn judge(code: &[u8], at: usize, size: usize) -> Verdict {
             broken += 1;
         }
     }
-    let behind = &code[at + size..(at + size + BEHIND).min(code.len())];
-    let (joined, taken) = takes_counter(&code[next_of(code, at + size)..]);
-    let agreed = |mine: u32, other: u32| mine >= 8 && other * 20 <= mine;
-    // A walk through code seldom ends: only those that fell into step wrongly do.
-    let data = broken * 4 > hits + misses || !decodes(behind);
-    if agreed(hits, misses) && (joined || taken) {
-        Verdict::Instruction
-    } else if !joined && (agreed(misses, hits) || data && !taken) {
-        Verdict::Other
-    } else {
-        Verdict::Unknown
-    }
+    (hits, misses, broken)
 }
 
-/// Where code goes on from `at`, behind a short jump if there is one.
+fn agreed(mine: u32, other: u32) -> bool {
+    mine >= 8 && other * 20 <= mine
+}
+
+/// Does one of the next instructions use eax, ebx, ecx or edx as they are?
+fn takes_identity(behind: &[u8]) -> bool {
+    let mut at = 0;
+    for _ in 0..4 {
+        let Some(next) = behind.get(at..).and_then(decode) else {
+            return false;
+        };
+        let modrm = (next.modrm != 0).then(|| behind[at + next.modrm]);
+        let (reg, rm) = modrm.map_or((8, 8), |byte| (byte >> 3 & 7, byte & 7));
+        let is_register = modrm.is_some_and(|byte| byte >= 0xc0);
+        let takes = match (next.map, next.opcode) {
+            // mov, xchg, test, or, and, xor, cmp with a register as its source.
+            (0, 0x89 | 0x87 | 0x85 | 0x09 | 0x21 | 0x31 | 0x39) => next.rex & 4 == 0 && reg < 4,
+            (0, 0x8b | 0x81 | 0x83 | 0xc1 | 0xd1 | 0xf7) | (1, 0xa3 | 0xba | 0xb6) => {
+                is_register && next.rex & 1 == 0 && rm < 4
+            }
+            // and, or, xor, cmp, test of eax with a constant; xchg with eax.
+            (0, 0x25 | 0x0d | 0x35 | 0x3d | 0xa9 | 0x91..=0x97) => true,
+            _ => false,
+        };
+        if takes {
+            return true;
+        }
+        at += next.len;
+    }
+    false
+}
+
 fn next_of(code: &[u8], at: usize) -> usize {
     let target = match code[at.min(code.len())..] {
         [0xeb, distance, ..] => at
@@ -409,6 +455,18 @@ mod tests {
         all.extend_from_slice(code);
         all.extend_from_slice(&[0x90; BEHIND]);
         (all, at)
+    }
+
+    #[test]
+    fn a_cpuid_is_known_by_both_signs() {
+        // cpuid; mov %ebx, %esi; then one behind which nothing takes what it gave, and a constant like it.
+        let (code, at) = among(&[0x0f, 0xa2, 0x89, 0xde]);
+        assert!(is_cpuid(&code, at));
+        // mov %r8d, %r9d; ret
+        let (code, at) = among(&[0x0f, 0xa2, 0x45, 0x89, 0xc1, 0xc3]);
+        assert!(!is_cpuid(&code, at));
+        let (code, at) = among(&[0xb8, 0x0f, 0xa2, 0, 0, 0x89, 0xde]);
+        assert!(!is_cpuid(&code, at + 1));
     }
 
     #[test]

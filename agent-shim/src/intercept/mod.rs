@@ -9,7 +9,7 @@ pub mod patch;
 pub mod ticks;
 pub mod trap;
 
-use crate::arch::{PatchedFrame, PATCHED};
+use crate::arch::{self, PatchedFrame, PATCHED};
 use crate::dispatch::{self, After, Call};
 use crate::hooks::clocks;
 use crate::lean;
@@ -25,7 +25,12 @@ fn word(at: &u64) -> u64 {
 }
 
 /// A call from a rewritten site, on the task's own stack.
-pub extern "C" fn patched(kept: &mut PatchedFrame) {
+///
+/// # Safety
+/// Only `reenact_patched_entry` may enter here, with what it keeps on the stack.
+pub unsafe extern "C" fn patched(frame: *mut PatchedFrame) -> ! {
+    // SAFETY: the entry made it, and nobody else has it.
+    let kept = unsafe { &mut *frame };
     let stub = patch::stub_of_number(kept.site);
     // SAFETY: the stub that leads here holds it.
     let rip = unsafe { patch::logical_of(stub) };
@@ -71,4 +76,6 @@ pub extern "C" fn patched(kept: &mut PatchedFrame) {
     PATCHED.rsp.store(rsp, Ordering::Relaxed);
     PATCHED.resume.store(resume, Ordering::Relaxed);
     patch::running(task);
+    // SAFETY: the frame is the entry's.
+    unsafe { arch::leave_patched(frame) }
 }

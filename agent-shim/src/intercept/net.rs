@@ -3,6 +3,8 @@
 //! Syscall User Dispatch where the kernel has it; otherwise (or on request) a seccomp filter on the
 //! instruction pointer, which execve inherits: hence the shim's fixed address. Both raise SIGSYS.
 
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use reenact_abi::arena::Net;
 
 use crate::arch;
@@ -79,6 +81,20 @@ pub fn allow_tsc(allow: bool) {
 pub fn trap_cpuid(trap: bool) -> bool {
     // SAFETY: sets a flag of the task.
     check(unsafe { call(nr::ARCH_PRCTL, [ARCH_SET_CPUID, u64::from(!trap)]) }).is_ok()
+}
+
+/// Can this CPU do that? Asked for the first time by the loader, before anything of the target runs.
+pub fn can_trap_cpuid() -> bool {
+    const UNKNOWN: u32 = 0;
+    const YES: u32 = 1;
+    const NO: u32 = 2;
+    static KNOWN: AtomicU32 = AtomicU32::new(UNKNOWN);
+    if KNOWN.load(Ordering::Relaxed) == UNKNOWN {
+        let known = if trap_cpuid(true) { YES } else { NO };
+        trap_cpuid(false);
+        KNOWN.store(known, Ordering::Relaxed);
+    }
+    KNOWN.load(Ordering::Relaxed) == YES
 }
 
 /// `struct sock_filter`.
@@ -207,6 +223,7 @@ const REPLAY_CALLS: &[u64] = &[
     nr::PRCTL,
     nr::CLONE,
     nr::EXECVEAT,
+    nr::SCHED_GETAFFINITY,
     nr::EXIT,
     nr::EXIT_GROUP,
 ];
@@ -247,14 +264,16 @@ pub fn confine() -> sys::Result<()> {
         op(RETURN, 0, 0, RET_ALLOW),
         op(LOAD_WORD, 0, 0, AT_NR),
     ]);
-    // prlimit64: its own limits only.
-    push(&[
-        op(JUMP_EQ, 0, 3, nr::PRLIMIT64 as u32),
-        op(LOAD_WORD, 0, 0, argument(0).0),
-        op(JUMP_EQ, 0, 1, 0),
-        op(RETURN, 0, 0, RET_ALLOW),
-        op(LOAD_WORD, 0, 0, AT_NR),
-    ]);
+    // prlimit64 and sched_setaffinity: its own limits and cores only.
+    for number in [nr::PRLIMIT64, nr::SCHED_SETAFFINITY] {
+        push(&[
+            op(JUMP_EQ, 0, 3, number as u32),
+            op(LOAD_WORD, 0, 0, argument(0).0),
+            op(JUMP_EQ, 0, 1, 0),
+            op(RETURN, 0, 0, RET_ALLOW),
+            op(LOAD_WORD, 0, 0, AT_NR),
+        ]);
+    }
     // clone: without new namespaces. A number that fell through from above matches nothing here.
     push(&[
         op(JUMP_EQ, 0, 3, nr::CLONE as u32),

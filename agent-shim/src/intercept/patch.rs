@@ -37,6 +37,7 @@ const CODE_RANGES: usize = 192;
 const COUNTERS: usize = 256;
 const SITES: usize = 2048;
 const COUNTER_READS: usize = 256;
+const CPUIDS: usize = 128;
 const LOOKED_AT: usize = 32;
 
 /// What is known of an address space's code.
@@ -51,8 +52,9 @@ pub struct Code {
     /// Stubs made in each range, and the first and last site that they stand for.
     made: [u32; STUBS.len()],
     spans: [(u64, u64); STUBS.len()],
-    /// Where reads of the cycle counter, and CPUIDs, were hidden.
+    /// Where reads of the cycle counter were hidden, and where CPUIDs were.
     hidden: [u64; COUNTER_READS],
+    hidden_cpuids: [u64; CPUIDS],
     /// Not all of them could be: the counter traps.
     pub clocks_trap: bool,
     /// Mapped code that was looked at for them: start, end, and the number of the content.
@@ -67,6 +69,7 @@ impl Code {
         made: [0; STUBS.len()],
         spans: [(u64::MAX, 0); STUBS.len()],
         hidden: [0; COUNTER_READS],
+        hidden_cpuids: [0; CPUIDS],
         clocks_trap: false,
         looked_at: [(0, 0, 0); LOOKED_AT],
     };
@@ -92,7 +95,7 @@ impl Code {
         self.leave(start, end);
         loops::gone(start, end);
         clock::gone(start, end);
-        for hidden in &mut self.hidden {
+        for hidden in self.hidden.iter_mut().chain(&mut self.hidden_cpuids) {
             if (start..end).contains(hidden) {
                 *hidden = 0;
             }
@@ -454,7 +457,11 @@ fn hide(at: u64) -> bool {
     let mut code = [0u8; 3];
     guest_mem::read(at, &mut code);
     let is_cpuid = code[..2] == [0x0f, 0xa2];
-    let Some(free) = mm().code.hidden.iter_mut().find(|hidden| **hidden == 0) else {
+    let hidden = match is_cpuid {
+        true => &mut mm().code.hidden_cpuids[..],
+        false => &mut mm().code.hidden[..],
+    };
+    let Some(free) = hidden.iter_mut().find(|hidden| **hidden == 0) else {
         return is_cpuid;
     };
     let stored = match code {
@@ -471,7 +478,8 @@ fn hide(at: u64) -> bool {
 
 /// What was hidden at `rip`.
 pub fn hidden(rip: u64) -> Option<Hidden> {
-    if !mm().code.hidden.contains(&rip) {
+    let code = &mm().code;
+    if !code.hidden.contains(&rip) && !code.hidden_cpuids.contains(&rip) {
         return None;
     }
     let mut code = [0u8; 3];

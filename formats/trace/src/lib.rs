@@ -22,6 +22,7 @@ pub mod limits;
 mod mark;
 mod model;
 mod msgpack;
+mod press;
 mod reader;
 mod rewrite;
 mod scan;

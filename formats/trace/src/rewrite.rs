@@ -33,7 +33,9 @@ pub fn rewrite(
             copy.frame(&mut reader, frame, f)?;
         }
     }
-    if !reader.is_cut() {
+    if reader.is_cut() {
+        copy.frames.settle()?;
+    } else {
         copy.frames.finish()?;
     }
     Ok(())

@@ -1,31 +1,25 @@
 //! The writer: events into batches, batches into frames, frames into the file.
 //!
-//! What must already hold: one writer per file. What is on disk is a readable (if cut) trace after
-//! every call, whatever happens to the recorder: frames are written whole, in one call each.
+//! What must already hold: one writer per file. What is on disk is a readable (if cut) trace at any
+//! time, whatever happens to the recorder: frames are written whole, in one call each.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use reenact_abi::event::{Header, Kind, Role};
 
 use crate::batch::{Batch, Stored};
 use crate::content::Contents;
-use crate::draft::{Draft, Plain};
-use crate::envelope::{index_frame, Seal};
+use crate::draft::Draft;
 use crate::error::WriteError;
-use crate::index::{Entry, Holds, Index, StreamRange};
+use crate::index::{Holds, StreamRange};
 use crate::limits::{
-    BUFFERED_MAX, CHUNKED_FROM, EVENT_BYTES_MAX, EVENT_INLINE_MAX, EVENT_PARTS_MAX, INDEX_MAX,
+    BUFFERED_MAX, CHUNKED_FROM, EVENT_BYTES_MAX, EVENT_INLINE_MAX, EVENT_PARTS_MAX,
 };
 use crate::model::{Anchor, End, Event, Meta, PartRef, ProcessEnd, StreamId, Summary};
+use crate::press::{Press, Written};
 use crate::table::{self, TableRow};
 use crate::values::Origin;
-
-/// zstd's level, at most, for frames without contents: they come by the hundred while programs run,
-/// and their columns are small already.
-const EVENTS_LEVEL: i32 = 1;
 
 /// How a trace is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +103,7 @@ impl Writer {
 
     /// Bytes written to the file so far.
     pub fn bytes_written(&self) -> u64 {
-        self.frames.index.end()
+        self.frames.press.bytes_written()
     }
 
     /// Events taken so far.
@@ -265,7 +259,8 @@ impl Writer {
     /// ended): what the recorder's death can cost from here on is what comes later.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         self.end_batches()?;
-        self.frames.seal()
+        self.frames.seal()?;
+        self.frames.settle()
     }
 
     /// Ends the trace: `end` with its counts, then the index.
@@ -285,12 +280,11 @@ impl Writer {
         }
         self.frames.value(&end.encode(), Holds::END)?;
         self.frames.seal()?;
-        let bytes = self.frames.finish()?;
-        let frames = &self.frames.index.frames;
+        let written = self.frames.finish()?;
         Ok(Summary {
-            bytes,
-            raw_bytes: frames.iter().map(|frame| u64::from(frame.raw_len)).sum(),
-            frames: frames.len() as u64,
+            bytes: written.bytes,
+            raw_bytes: written.raw_bytes,
+            frames: written.frames,
             streams: end.streams,
             events: end.events,
             chunks: end.chunks,
@@ -382,58 +376,48 @@ pub(crate) fn store(
     Ok(stored)
 }
 
-/// The file, and the frame that is being filled.
+/// The frame that is being filled, and where full ones go.
 pub(crate) struct Frames {
     path: PathBuf,
-    file: File,
     origin: Origin,
-    level: i32,
-    compressor: zstd::bulk::Compressor<'static>,
     pub draft: Draft,
-    pub index: Index,
-    /// An error ended the trace.
-    ended: bool,
+    press: Press,
+    /// The first frame that is not there: an error ended the trace, or it is finished.
+    ended: Option<u64>,
 }
 
 impl Frames {
     pub fn create(path: &Path, origin: Origin, options: Options) -> Result<Frames, WriteError> {
-        let mut open = OpenOptions::new();
-        open.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-        let file = open.open(path).map_err(|source| WriteError::Create {
-            path: path.to_owned(),
-            source,
-        })?;
-        let compressor = zstd::bulk::Compressor::new(options.level).and_then(|mut compressor| {
-            compressor.include_checksum(true)?;
-            Ok(compressor)
-        });
-        let compressor = compressor.map_err(|source| WriteError::Create {
-            path: path.to_owned(),
-            source,
-        })?;
+        let press = Press::create(path, origin.uuid, options)?;
         Ok(Frames {
             path: path.to_owned(),
-            file,
             origin,
-            level: options.level,
-            compressor,
             draft: Draft::default(),
-            index: Index::default(),
-            ended: false,
+            press,
+            ended: None,
         })
     }
 
     /// Fails once an error has ended the trace.
-    pub fn check(&self) -> Result<(), WriteError> {
-        if self.ended {
+    pub fn check(&mut self) -> Result<(), WriteError> {
+        if let Some(frame) = self.ended {
             return Err(WriteError::Ended {
                 path: self.path.clone(),
-                frame: self.index.frames.len() as u64,
+                frame,
             });
         }
+        if let Some(error) = self.press.failed() {
+            self.ended = match error {
+                WriteError::Write { frame, .. } => Some(frame),
+                _ => Some(self.press.frames()),
+            };
+            return Err(error);
+        }
         Ok(())
+    }
+
+    fn end(&mut self) {
+        self.ended = Some(self.press.frames());
     }
 
     /// Adds a value to the current frame, or to a new one if it has no room left.
@@ -452,7 +436,7 @@ impl Frames {
         let value = batch.encode();
         self.make_room(value.len())?;
         let added = self.draft.batch(range, time, &value);
-        added.inspect_err(|_| self.ended = true)?;
+        added.inspect_err(|_| self.end())?;
         self.seal_if_full()
     }
 
@@ -471,91 +455,36 @@ impl Frames {
         Ok(())
     }
 
-    /// Writes the current frame, unless it is empty.
+    /// Gives the current frame away to be written, unless it is empty.
     pub fn seal(&mut self) -> Result<(), WriteError> {
         self.check()?;
         if self.draft.is_empty() {
             return Ok(());
         }
-        let (number, _) = self.index.next_of(&self.origin.uuid);
         let draft = std::mem::take(&mut self.draft);
-        let plain = draft.finish(&self.origin, number);
+        let plain = draft.finish(&self.origin, self.press.frames());
         // A frame that is lost leaves a hole in its streams, so nothing may follow it.
-        let plain = plain.inspect_err(|_| self.ended = true)?;
-        let compressed = self
-            .compress(&plain)
-            .map_err(|source| self.failed(source))?;
-        self.append(plain, &compressed)
+        let plain = plain.inspect_err(|_| self.end())?;
+        self.press.frame(plain);
+        self.check()
     }
 
-    fn compress(&mut self, plain: &Plain) -> std::io::Result<Vec<u8>> {
-        let level = if plain.holds.any(Holds::CONTENT) {
-            self.level
-        } else {
-            self.level.min(EVENTS_LEVEL)
-        };
-        self.compressor.set_compression_level(level)?;
-        self.compressor.compress(&plain.raw)
-    }
-
-    /// Writes a compressed frame with its seal: the part that must be done in order.
-    fn append(&mut self, plain: Plain, compressed: &[u8]) -> Result<(), WriteError> {
-        let uuid = self.origin.uuid;
-        let (number, previous) = self.index.next_of(&uuid);
-        let seal = Seal::new(uuid, number, plain.raw.len(), compressed, &previous);
-        let bytes = [compressed, &seal.encode()].concat();
-        self.write(&bytes)?;
-        let entry = Entry {
-            seal,
-            events: plain.events,
-            time: plain.time,
-            streams: plain.streams,
-            holds: plain.holds,
-            chunks: plain.chunks,
-            files: plain.files,
-        };
-        self.index
-            .add(entry)
-            .map_err(|damage| self.failed(std::io::Error::other(damage.what)))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.file
-            .write_all(bytes)
-            .map_err(|source| self.failed(source))
-    }
-
-    /// Ends the trace after its last whole frame.
-    fn failed(&mut self, source: std::io::Error) -> WriteError {
-        self.ended = true;
-        // Half a frame would be taken for a cut as well; without it the file is merely tidier.
-        let _ = self.file.set_len(self.index.end());
-        WriteError::Write {
-            path: self.path.clone(),
-            frame: self.index.frames.len() as u64,
-            source,
-        }
+    /// Waits until all full frames are in the file.
+    pub fn settle(&mut self) -> Result<(), WriteError> {
+        self.press.settle();
+        self.check()
     }
 
     /// Makes every later write fail, as a full disk would.
     #[cfg(test)]
     pub fn break_file(&mut self) {
-        self.file = File::open(&self.path).expect("the file is there");
+        self.press.break_file();
     }
 
-    /// Writes the index and returns the file's size.
-    pub fn finish(&mut self) -> Result<u64, WriteError> {
-        let index = self.index.encode();
-        if index.len() > INDEX_MAX - crate::envelope::FOOTER_SIZE {
-            return Err(WriteError::TooLarge {
-                what: "index",
-                bytes: index.len(),
-                max: INDEX_MAX,
-            });
-        }
-        let frame = index_frame(&index);
-        self.write(&frame)?;
-        self.ended = true;
-        Ok(self.index.end() + frame.len() as u64)
+    /// Writes the index and returns what the file came to.
+    pub fn finish(&mut self) -> Result<Written, WriteError> {
+        self.check()?;
+        self.end();
+        self.press.finish()
     }
 }
