@@ -46,31 +46,28 @@ pub fn record(task: &mut Task) {
     let (mut count, mut skipped) = (0usize, 0u64);
     let mut budget = BYTES_MAX;
     let known = mappings(|line| {
-        let Some(mut region) = parse(line) else {
+        let Some(whole) = parse(line) else {
             return;
         };
-        // Below the stack pointer lies what dead frames left: among it XSAVE images of the dynamic
-        // linker's, whose header says which registers the CPU happened to hold as unused.
-        let end = region.start + region.len;
-        let live = live_from(task, &region);
-        skipped += live - region.start;
-        (region.start, region.len) = (live, end - live);
-        let fits =
-            count < REGIONS_MAX && region.len <= if region.file { FILE_MAX } else { SPARSE_MAX };
-        let hashed = if fits { hash(&region, budget) } else { None };
-        let Some((hash, bytes)) = hashed else {
-            skipped += region.len;
-            return;
-        };
-        budget -= bytes.min(budget);
-        let at = count * ENTRY;
-        for (index, word) in [region.start, region.len, hash, u64::from(region.file)]
-            .into_iter()
-            .enumerate()
-        {
-            entries[at + index * 8..at + index * 8 + 8].copy_from_slice(&word.to_le_bytes());
+        skipped += whole.len;
+        for region in live(task, &whole) {
+            let most = if region.file { FILE_MAX } else { SPARSE_MAX };
+            let fits = count < REGIONS_MAX && region.len <= most && region.len != 0;
+            let hashed = if fits { hash(&region, budget) } else { None };
+            let Some((hash, bytes)) = hashed else {
+                continue;
+            };
+            skipped -= region.len;
+            budget -= bytes.min(budget);
+            let at = count * ENTRY;
+            for (index, word) in [region.start, region.len, hash, u64::from(region.file)]
+                .into_iter()
+                .enumerate()
+            {
+                entries[at + index * 8..at + index * 8 + 8].copy_from_slice(&word.to_le_bytes());
+            }
+            count += 1;
         }
-        count += 1;
     });
     if !known {
         return;
@@ -184,13 +181,29 @@ fn hash(region: &Region, budget: u64) -> Option<(u64, u64)> {
     Some((hash.0, bytes))
 }
 
-/// Where a region's live part begins: above the stack pointers of all tasks in it.
-fn live_from(task: &Task, region: &Region) -> u64 {
+/// What of a region is in use: what lies above the stack pointers of all tasks in it, but for the whole
+/// pages of a signal stack that nobody is on. Dead frames leave XSAVE images of the dynamic linker's there,
+/// whose header says which registers the CPU happened to hold as unused.
+fn live(task: &Task, region: &Region) -> [Region; 2] {
     let end = region.start + region.len;
-    task.stack_pointers()
+    let start = task
+        .stack_pointers()
         .filter(|rsp| (region.start..end).contains(rsp))
         .map(|rsp| rsp.next_multiple_of(PAGE).min(end))
-        .fold(region.start, u64::max)
+        .fold(region.start, u64::max);
+    let part = |start: u64, end: u64| Region {
+        start,
+        len: end.saturating_sub(start),
+        file: region.file,
+    };
+    let mut unused = task.unused_signal_stacks().map(|(from, to)| {
+        let from = from.checked_next_multiple_of(PAGE).unwrap_or(end);
+        (from.clamp(start, end), (to & !(PAGE - 1)).clamp(start, end))
+    });
+    match unused.find(|(from, to)| from < to) {
+        Some((from, to)) => [part(start, from), part(to, end)],
+        None => [part(start, end), part(end, end)],
+    }
 }
 
 /// Regions of memory, and a hash over them: enough to tell a state of a process from another one.
@@ -204,8 +217,7 @@ pub struct Memory {
 /// Bytes hashed at most where a task is stopped: as many as take some milliseconds.
 const STATE_MAX: u64 = 48 << 20;
 
-/// Hashes all private writable memory, but for what lies below any task's stack pointer; `None` when
-/// that is too much.
+/// Hashes all private writable memory that is in use; `None` when that is too much.
 pub fn memory(task: &Task) -> Option<Memory> {
     let mut found = Memory {
         hash: 0,
@@ -217,13 +229,13 @@ pub fn memory(task: &Task) -> Option<Memory> {
         let Some(region) = parse(line) else {
             return;
         };
-        let end = region.start + region.len;
-        let start = live_from(task, &region);
-        if region.len > SPARSE_MAX || found.count == REGIONS_MAX {
-            whole = false;
-        } else if start < end {
-            found.regions[found.count] = [start | u64::from(region.file), end - start];
-            found.count += 1;
+        for part in live(task, &region) {
+            if region.len > SPARSE_MAX || found.count == REGIONS_MAX {
+                whole = false;
+            } else if part.len != 0 {
+                found.regions[found.count] = [part.start | u64::from(part.file), part.len];
+                found.count += 1;
+            }
         }
     });
     if !known || !whole {

@@ -5,6 +5,7 @@
 //! lies in the shim's private heap: fork copies it, threads share it, and a vfork child, which
 //! shares its parent's memory, gets a copy of its own.
 
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use reenact_abi::arena::{self, Group, Mode, Net, Session, Slot};
@@ -63,6 +64,8 @@ pub struct Task {
     /// The mask that the kernel had in force when the running call was caught.
     pub kernel_mask: u64,
     pub alt: AltStack,
+    /// The signal stack that it had last, or has.
+    pub alt_last: AltStack,
     pub clear_child_tid: u64,
     pub robust_list: u64,
     pub robust: RobustList,
@@ -234,10 +237,23 @@ impl Task {
 
     /// The stack pointers of all tasks of the address space.
     pub fn stack_pointers(&self) -> impl Iterator<Item = u64> {
-        let at = core::mem::offset_of!(Task, rsp) as u64;
+        let at = offset_of!(Task, rsp) as u64;
         // Blocks are given out from the first on; one that is not there cannot be read.
         let blocks = mm().task_blocks;
         (0..blocks).filter_map(move |index| crate::guest_mem::get(Task::base(index) + at).ok())
+    }
+
+    /// First byte and end of the signal stacks, of all tasks of the address space, that nobody is on: those
+    /// that were given up, too, for what handlers left there stays.
+    pub fn unused_signal_stacks(&self) -> impl Iterator<Item = (u64, u64)> {
+        let [alt, rsp] = [offset_of!(Task, alt_last), offset_of!(Task, rsp)].map(|at| at as u64);
+        let blocks = mm().task_blocks;
+        (0..blocks).filter_map(move |index| {
+            let stack: AltStack = crate::guest_mem::get(Task::base(index) + alt).ok()?;
+            let rsp = crate::guest_mem::get(Task::base(index) + rsp).ok()?;
+            (stack.size != 0 && !stack.holds(rsp))
+                .then(|| (stack.sp, stack.sp.saturating_add(stack.size)))
+        })
     }
 
     /// Where the ring or the log window of this task is mapped.

@@ -7,6 +7,8 @@ pub mod frame;
 use core::arch::{asm, global_asm};
 use core::sync::atomic::AtomicU64;
 
+use reenact_abi::map::PAGE;
+
 /// Enters the kernel.
 ///
 /// # Safety
@@ -453,9 +455,6 @@ extern "C" {
     ) -> i64;
     static __executable_start: u8;
     static etext: u8;
-    /// First byte behind the image.
-    #[link_name = "end"]
-    static image_end_symbol: u8;
 }
 
 /// The result of [`interruptible`] when a signal came first: the call has not begun.
@@ -596,30 +595,46 @@ pub fn text_range() -> (u64, u64) {
     (begin, (end - begin + 4095) & !4095)
 }
 
-/// First byte behind the shim's image, in whole pages.
-pub fn image_end() -> u64 {
-    (&raw const image_end_symbol as u64 + 4095) & !4095
+/// A segment of the shim's image, in memory and in its file. It begins with a page.
+#[derive(Clone, Copy)]
+pub struct Segment {
+    pub writable: bool,
+    pub executable: bool,
+    pub start: u64,
+    /// Bytes that come from the file.
+    pub len: u64,
+    pub offset: u64,
 }
 
-/// First byte behind the segment of symbols that follows the image (see launch/build.rs), in whole
-/// pages.
-pub fn symbols_end() -> u64 {
+/// The loaded segments of the image (the symbols, too: see launch/build.rs).
+pub fn segments() -> impl Iterator<Item = Segment> {
     const PT_LOAD: u32 = 1;
+    const EXECUTE: u32 = 1;
+    const WRITE: u32 = 2;
     let header = &raw const __executable_start;
     // SAFETY: the image begins with its ELF header, whose program headers lie in the same page.
-    unsafe {
+    let (first, size, count) = unsafe {
         let first = header.add((header.add(32) as *const u64).read() as usize);
         let [size, count] = [54, 56].map(|at| (header.add(at) as *const u16).read() as usize);
-        let segments = (0..count).map(|index| first.add(index * size));
-        segments
-            .filter(|segment| (*segment as *const u32).read() == PT_LOAD)
-            .map(|segment| {
-                let [vaddr, memsz] = [16, 40].map(|at| (segment.add(at) as *const u64).read());
-                (vaddr + memsz + 4095) & !4095
-            })
-            .max()
-            .unwrap_or(0)
-    }
+        (first, size, count)
+    };
+    (0..count).filter_map(move |index| {
+        // SAFETY: as above.
+        let (kind, flags, [offset, start, len]) = unsafe {
+            let at = first.add(index * size);
+            let word = |offset: usize| (at.add(offset) as *const u64).read();
+            let half = |offset: usize| (at.add(offset) as *const u32).read();
+            (half(0), half(4), [word(8), word(16), word(32)])
+        };
+        let within = start & (PAGE - 1);
+        (kind == PT_LOAD).then(|| Segment {
+            writable: flags & WRITE != 0,
+            executable: flags & EXECUTE != 0,
+            start: start - within,
+            len: len + within,
+            offset: offset - within,
+        })
+    })
 }
 
 /// Runs CPUID; outside any net, so it must not fault here.

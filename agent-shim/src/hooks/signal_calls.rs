@@ -155,6 +155,9 @@ fn sigaltstack(cx: &mut Cx) -> sys::Result<()> {
                 ..stack
             }
         };
+        if cx.task.alt.size != 0 {
+            cx.task.alt_last = cx.task.alt;
+        }
     }
     if old != 0 {
         guest_mem::put(old, AltStack { pad: 0, ..current })?;

@@ -105,6 +105,9 @@ fn prepare(boot: &Boot) -> sys::Result<&'static mut Task> {
     {
         return Err(Errno::EINVAL);
     }
+    if shared.image_len != 0 && may_name_another() {
+        detach_from_file(boot.arena_fd);
+    }
     let process = Process::first()?;
     process.mode = if shared.mode == Mode::Replay as u32 {
         Mode::Replay
@@ -118,7 +121,6 @@ fn prepare(boot: &Boot) -> sys::Result<&'static mut Task> {
     };
     process.arena_fd = boot.arena_fd;
     process.shim_fd = boot.shim_fd;
-    *mm() = memory::Mm::EMPTY;
     let task = Task::create(process)?;
     let mine = slot(boot.slot);
     task.slot = boot.slot;
@@ -456,13 +458,18 @@ fn note_exe(task: &mut Task, fd: i32) {
 
 /// Makes the process look like the target to others.
 fn leave_traces_of_kernel(shape: &Shape, exe_fd: i32) {
-    // Another executable takes CAP_CHECKPOINT_RESTORE, and nothing of the old one may be mapped.
-    // SAFETY: no memory is touched.
-    let privileged = unsafe { sys::call::<0>(nr::GETEUID, []) } == 0;
-    if !(privileged && detach_from_file() && tell_shape(shape, exe_fd as u32)) {
+    let named = session().image_len != 0 && may_name_another() && tell_shape(shape, exe_fd as u32);
+    if !named {
         tell_shape(shape, u32::MAX);
     }
     tell_name(&shape.name);
+}
+
+/// May the process name another executable (CAP_CHECKPOINT_RESTORE)? Nothing of the old one may be mapped
+/// then.
+fn may_name_another() -> bool {
+    // SAFETY: no memory is touched.
+    unsafe { sys::call::<0>(nr::GETEUID, []) == 0 }
 }
 
 /// Tells the kernel where the target's parts are, for /proc/PID and debuggers; false if it does not
@@ -514,37 +521,29 @@ fn tell_name(name: &[u8; 16]) {
     unsafe { sys::call(nr::PRCTL, [PR_SET_NAME, name.as_ptr() as u64]) };
 }
 
-/// Replaces the mappings of the shim's file by anonymous copies of themselves, so that the kernel lets
-/// the process name another executable. The code that runs is replaced under its own feet by a
-/// single call, with identical bytes.
-fn detach_from_file() -> bool {
-    let (text, text_len) = arch::text_range();
-    let prot = sys::PROT_READ | sys::PROT_WRITE;
-    let end = arch::image_end();
-    let symbols_end = arch::symbols_end();
-    for (start, len, last) in [
-        (text, text_len, sys::PROT_READ | sys::PROT_EXEC),
-        (text + text_len, end - text - text_len, prot),
-        (end, symbols_end.saturating_sub(end), sys::PROT_READ),
-    ] {
-        if len == 0 {
-            continue;
-        }
-        let flags = sys::MAP_PRIVATE | sys::MAP_ANONYMOUS;
-        // SAFETY: a copy at a place of the kernel's choice, which then takes the original's place.
+/// Replaces the mappings of the shim's file by ones of its copy in the session's, so that the kernel lets
+/// the process name another executable. The code that runs is replaced under its own feet by a single
+/// call, with identical bytes. Nothing of the image may have been written to yet.
+fn detach_from_file(arena_fd: i32) -> bool {
+    arch::segments().all(|segment| {
+        let may = |may, prot| if may { prot } else { 0 };
+        let prot = sys::PROT_READ
+            | may(segment.writable, sys::PROT_WRITE)
+            | may(segment.executable, sys::PROT_EXEC);
+        let flags = sys::MAP_PRIVATE | sys::MAP_FIXED;
+        let from = arena::IMAGE + segment.offset;
+        let end = segment.start + segment.len;
+        // SAFETY: the same bytes take the place of those that are there, and zeroes follow what is written
+        // to, as they did.
         unsafe {
-            let Ok(copy) = sys::mmap(0, len, prot, flags, -1, 0) else {
-                return false;
-            };
-            arch::copy(copy, start, len as usize);
-            let _ = sys::mprotect(copy, len, last);
-            const MREMAP_MAYMOVE_FIXED: u64 = 3;
-            if sys::call(nr::MREMAP, [copy, len, len, MREMAP_MAYMOVE_FIXED, start]) < 0 {
-                return false;
+            let mapped = sys::mmap(segment.start, segment.len, prot, flags, arena_fd, from);
+            if mapped.is_ok() && segment.writable {
+                let rest = end.next_multiple_of(map::PAGE) - end;
+                core::ptr::write_bytes(end as *mut u8, 0, rest as usize);
             }
+            mapped.is_ok()
         }
-    }
-    true
+    })
 }
 
 /// The kernel's stack and vDSO lie above everything of the target (see the address map). The vDSO stays

@@ -10,6 +10,7 @@
 //! INODES    [InodeEntry; INODES_MAX]      shared mappings by inode
 //! CPUIDS    [CpuidEntry; CPUIDS_MAX]      recording: what CPUID answered
 //! CLOCKS    [ClockEntry; CLOCKS_MAX]      recording: where code reads the cycle counter
+//! IMAGE     the shim's own file           recording only
 //! RINGS     [u8; RING_SIZE] per slot      recording only
 //! LARGE     [u8; RING_LARGE] per slot     recording only
 //! LOG       streams and contents          replay only, laid out by the replayer
@@ -52,13 +53,15 @@ pub const CLOCKS: u64 = CPUIDS + (CPUIDS_MAX * core::mem::size_of::<CpuidEntry>(
 /// End of what every shim maps at [`crate::map::CONTROL`].
 pub const CONTROL_END: u64 =
     (CLOCKS + (CLOCKS_MAX * core::mem::size_of::<ClockEntry>()) as u64).next_multiple_of(PAGE);
+pub const IMAGE: u64 = RINGS - IMAGE_MAX;
+pub const IMAGE_MAX: u64 = 2 << 20;
 pub const RINGS: u64 = 16 << 20;
 pub const LARGE: u64 = RINGS + SLOTS_MAX as u64 * RING_SIZE;
 pub const RINGS_END: u64 = LARGE + SLOTS_MAX as u64 * RING_LARGE;
 pub const LOG: u64 = RINGS;
 
 const _: () = assert!(CONTROL_END <= crate::map::HEAP - crate::map::CONTROL);
-const _: () = assert!(CONTROL_END <= RINGS);
+const _: () = assert!(CONTROL_END <= IMAGE);
 const _: () = assert!(core::mem::size_of::<Session>() <= PAGE as usize);
 
 /// What the shims are to do.
@@ -158,6 +161,8 @@ pub struct Session {
     pub large_rings: AtomicU32,
     /// Recording: 1: the kernel makes its clock of the cycle counter, the same on all CPUs.
     pub tsc_is_clock: u32,
+    /// Bytes of the shim's file at [`IMAGE`]; 0: it is not there.
+    pub image_len: u64,
     pub report: Report,
 }
 
