@@ -31,12 +31,18 @@ impl<const LEN: usize> Block<LEN> {
     /// Copies up to `want` bytes out of the target: those that could be read.
     #[inline(always)]
     pub fn read(&mut self, from: u64, want: usize) -> &[u8] {
+        self.read_mut(from, want)
+    }
+
+    /// The same, to be changed.
+    #[inline(always)]
+    pub fn read_mut(&mut self, from: u64, want: usize) -> &mut [u8] {
         let want = want.min(LEN);
         let at = self.0.as_mut_ptr() as *mut u8;
         // SAFETY: the destination is ours and has `want` bytes, of which all but `left` are written.
         unsafe {
             let left = arch::copy(at as u64, from, want);
-            core::slice::from_raw_parts(at, want - left)
+            core::slice::from_raw_parts_mut(at, want - left)
         }
     }
 }
