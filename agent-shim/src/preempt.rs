@@ -807,7 +807,7 @@ mod tests {
             let (one, other) = (stack(at, 0xe6, 0xa0, 3), stack(at, 0xe6, 0xa2, 0));
             assert_ne!(one, other);
             assert_eq!(blanked(one.clone(), at), blanked(other, at));
-            assert!(blanked(one, at).iter().any(|byte| *byte == 7));
+            assert!(blanked(one, at).contains(&7));
         }
     }
 
