@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reenact_causal::Ended;
+use reenact_causal::{Ended, Point};
 use reenact_wire::Node;
 
 use super::difference::{Difference, Kind, Shown};
@@ -182,6 +182,7 @@ fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         connection: &a.name,
         now_ns: None,
         unordered: false,
+        base: None,
     };
     let compared = comparer.compare(&list(a), &list(b), true);
     if compared.different > 0 || compared.ignored {
@@ -329,6 +330,7 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
                 connection: &name,
                 now_ns: None,
                 unordered: false,
+                base: None,
             };
             let lines = |text: &[u8]| match Node::from_json(text) {
                 Some(node) => node,
@@ -377,9 +379,34 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
         let mut difference = Difference::new(kind, what).at(side(a, &one), side(b, other));
         difference.internal = is_internal(runs, of, [&one, other]);
         difference.outside = (runs.iter()).all(|run| run.writers(&one.path).next().is_none());
+        if let ([Some(in_a), Some(in_b)], false) = (
+            [runs[0].writer(&one.path), runs[1].writer(&other.path)],
+            code,
+        ) {
+            wrote([in_a, in_b], &one.path, &mut difference);
+        }
         difference.written = runs.iter().any(|run| run.times_written(&one.path) > 1);
         difference.fields = fields;
         found.differences.push(difference);
+    }
+}
+
+/// Of a file that a process of each run wrote, it is that process that did something else.
+fn wrote(by: [(&Process, Point); 2], path: &str, difference: &mut Difference) {
+    if by[0].0.role != by[1].0.role {
+        return;
+    }
+    difference.kind = Kind::Written;
+    difference.what = format!(
+        "{} writes something else into the file {path}.",
+        by[1].0.title
+    );
+    for (run, (process, point)) in by.into_iter().enumerate() {
+        let sight = sight_of(process, point);
+        if let Some(shown) = &mut difference.sides[run] {
+            shown.sight = sight.clone();
+        }
+        difference.places[run] = Some(sight);
     }
 }
 
@@ -472,7 +499,12 @@ fn clocks(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) 
         }
         None => None,
     };
-    let what = format!("The clock of {} is elsewhere.", of[0].title);
+    let apart_ms = ahead_ms(of[1]) - ahead_ms(of[0]);
+    let what = format!(
+        "The clock of {} is elsewhere: {} in the second run.",
+        of[0].title,
+        away(apart_ms)
+    );
     let mut difference = Difference::new(Kind::Jump, what).at(side(of[0]), side(of[1]));
     for (run, process) in of.iter().enumerate() {
         let place = &mut difference.places[run];
@@ -492,7 +524,13 @@ pub fn away(ms: i128) -> String {
 fn slow(of: [&Process; 2], found: &mut Found) {
     let [a, b] = of.map(|process| &process.inputs.took);
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let mut worst: BTreeMap<&str, (u64, Difference, u64)> = BTreeMap::new();
     for name in names {
+        // Code that is read for the first time since the machine started comes from a cold disk.
+        let (call, path) = name.split_once(" of ").unwrap_or((name, ""));
+        if is_code(of[1], path) || is_cache(path) {
+            continue;
+        }
         let took = [a.get(name), b.get(name)];
         let total = took.map(|took| took.map_or(0, |took| took.total_ns));
         // The second run is the one in question; the first may have found caches cold.
@@ -512,6 +550,35 @@ fn slow(of: [&Process; 2], found: &mut Found) {
         let mut difference = Difference::new(Kind::Slow, what).at(side(0), side(1));
         // A program may sleep because something else went wrong; a disk is slow by itself.
         difference.outside = name.contains(" of ");
+        difference.disk = matches!(
+            call,
+            "fsync"
+                | "fdatasync"
+                | "write"
+                | "pwrite64"
+                | "writev"
+                | "sync"
+                | "syncfs"
+                | "sync_file_range"
+        );
+        let by_ns = more - less;
+        match worst.get_mut(call) {
+            Some(known) => {
+                known.2 += 1;
+                if by_ns > known.0 {
+                    (known.0, known.1) = (by_ns, difference);
+                }
+            }
+            None => {
+                worst.insert(call, (by_ns, difference, 0));
+            }
+        }
+    }
+    for (_, mut difference, others) in worst.into_values() {
+        if others > 0 {
+            let many = if others == 1 { "file" } else { "files" };
+            difference.note = format!("so did that of {others} more {many}");
+        }
         found.suspects.push(difference);
     }
 }

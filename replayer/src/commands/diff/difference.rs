@@ -7,6 +7,12 @@ use reenact_causal::Place;
 use super::run::Sight;
 use super::tree::FieldDiff;
 
+/// How much is said by a file from before the run, and by a message that was lost on its way.
+const GIVEN: f64 = 0.94;
+const LOST: f64 = 0.96;
+/// Lines of code that were changed, so that it is likely that these are the reason.
+const LINES_MAX: usize = 24;
+
 /// What differs, from what says most to what says least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -25,6 +31,8 @@ pub enum Kind {
     Happening,
     Process,
     Exit,
+    /// A file that a process of the run wrote.
+    Written,
     File,
     Environment,
     Arguments,
@@ -49,7 +57,7 @@ impl Kind {
             Kind::Happening => "event",
             Kind::Process => "process",
             Kind::Exit => "exit",
-            Kind::File => "file",
+            Kind::Written | Kind::File => "file",
             Kind::Environment => "environment",
             Kind::Arguments => "arguments",
             Kind::Program => "program",
@@ -72,6 +80,7 @@ impl Kind {
             Kind::Happening => 0.70,
             Kind::Checksum => 0.60,
             Kind::Exit => 0.45,
+            Kind::Written => 0.44,
             Kind::File => 0.42,
             Kind::Environment => 0.40,
             Kind::Arguments => 0.38,
@@ -88,6 +97,7 @@ impl Kind {
         match self {
             Kind::Exit | Kind::Output | Kind::Happening => true,
             Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => false,
+            Kind::Written => false,
             Kind::Process | Kind::File | Kind::Environment | Kind::Arguments => false,
             Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
@@ -101,6 +111,7 @@ impl Kind {
             Kind::Jump | Kind::Slow | Kind::Program => true,
             Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => false,
             Kind::Happening | Kind::Process | Kind::Exit | Kind::Threads => false,
+            Kind::Written => false,
             Kind::Checksum | Kind::Output | Kind::Randomness | Kind::Clock => false,
         }
     }
@@ -127,6 +138,15 @@ pub struct Difference {
     pub more: u64,
     /// It came from somebody who was not recorded: nothing in the recording needs to explain it.
     pub outside: bool,
+    /// It was lost between its sender and its receiver, or came twice, or behind what was sent later.
+    pub lost: bool,
+    /// It is what chance does in any two runs, as far as one can tell: it explains nothing else.
+    pub weak: bool,
+    /// It says the same once more that is asked and answered again and again in both runs.
+    pub again: bool,
+    /// Of a message: a number for its shape and way, and one for what it says.
+    pub place: u64,
+    pub content: u64,
     /// The run whose order alone says what is before it and behind it.
     pub decides: Option<usize>,
     /// It is about a file that the run wrote itself.
@@ -143,6 +163,8 @@ pub struct Difference {
     pub related: bool,
     /// Names that both have.
     pub common: BTreeSet<String>,
+    /// A disk, rather than a program, took its time.
+    pub disk: bool,
     /// It says that a message came late, and not why.
     pub late: bool,
     /// It says that an answer was slow, and not which call of its process was.
@@ -169,6 +191,11 @@ impl Difference {
             fields: Vec::new(),
             more: 0,
             outside: false,
+            lost: false,
+            weak: false,
+            place: 0,
+            content: 0,
+            again: false,
             decides: None,
             internal: false,
             permuted: false,
@@ -177,6 +204,7 @@ impl Difference {
             written: false,
             related: false,
             common: BTreeSet::new(),
+            disk: false,
             late: false,
             answer: false,
             alone: false,
@@ -192,6 +220,14 @@ impl Difference {
     pub fn weight(&self) -> f64 {
         match self.kind {
             Kind::Exit if self.outside => Kind::Missing.weight() + 0.01,
+            // What was there before the run, and is read as it is, is a cause and no consequence.
+            Kind::File if self.outside && !self.fields.is_empty() && !self.internal => GIVEN,
+            // A few lines that were changed say more than that a program is another one.
+            Kind::Program if (1..=LINES_MAX).contains(&self.fields.len()) && self.more == 0 => {
+                GIVEN - 0.01
+            }
+            // The network loses nothing, and changes no order, in a run that is like the other.
+            _ if self.lost => LOST,
             kind => kind.weight(),
         }
     }

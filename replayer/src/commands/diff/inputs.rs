@@ -176,7 +176,7 @@ pub struct Inputs {
     /// Questions about paths other than opening them, by call and path: the last error number, or 0.
     pub looks: BTreeMap<(u16, String), (i64, Point)>,
     /// Names of files that it opened for writing, or gave a file, and how often.
-    pub written: BTreeMap<String, u64>,
+    pub written: BTreeMap<String, (u64, Point)>,
     /// And of FIFOs that it made: what comes out of those are messages.
     pub fifos: BTreeSet<String>,
     /// By what was done, such as `fsync of /var/lib/x`.
@@ -366,7 +366,7 @@ impl Walk {
                     None => header.nr == CREAT,
                 };
                 if writes && success.is_some() {
-                    inputs.writes(bytes.unwrap_or_default());
+                    inputs.writes(bytes.unwrap_or_default(), point);
                 }
                 inputs.files.push(Opened {
                     path: escape(bytes.unwrap_or_default()),
@@ -572,7 +572,7 @@ impl Inputs {
             .rposition(is_path)
             .filter(|last| *last != at);
         if let Some(path) = last.filter(|_| header.ret == 0).and_then(named) {
-            self.writes(path.unwrap_or_default());
+            self.writes(path.unwrap_or_default(), point);
         }
         let Some(bytes) = named(at) else {
             return;
@@ -598,9 +598,10 @@ impl Inputs {
         }
     }
 
-    fn writes(&mut self, path: &[u8]) {
+    fn writes(&mut self, path: &[u8], point: Point) {
         if self.written.len() < FILES_MAX {
-            *self.written.entry(last_name(path)).or_default() += 1;
+            let known = self.written.entry(last_name(path)).or_insert((0, point));
+            *known = (known.0 + 1, point);
         }
     }
 

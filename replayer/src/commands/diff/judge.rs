@@ -35,10 +35,12 @@ const PERMUTED: f64 = 0.5;
 const ANSWER: f64 = 0.9;
 /// What a cause has ahead of others that speaks of what failed, and what is left of an overtaking that does not
 /// where others do.
-const RELATED: f64 = 0.02;
-const UNRELATED: f64 = 0.6;
+const RELATED: f64 = 0.03;
+const UNRELATED: f64 = 0.3;
 /// What is said so many times more often is no matter of order.
 const AGAIN_MIN: u64 = 5;
+/// The same, where nothing came of it that anybody sees.
+const UNSEEN_AGAIN_MIN: u64 = 20;
 /// Digits of a number that is likely to be drawn by chance.
 const DRAWN_DIGITS_MIN: usize = 6;
 /// Messages that came too late, of which it is asked why.
@@ -47,7 +49,9 @@ const LATE_MAX: usize = 64;
 const SLOW_MAX: usize = 3;
 const LATER: f64 = 0.005;
 /// And where it does not lead to anything that people see failing.
-const HARMLESS: f64 = 0.8;
+const HARMLESS: f64 = 0.6;
+/// What is left of what chance does between any two runs.
+const WEAK: f64 = 0.5;
 
 /// A candidate cause.
 #[derive(Clone, Debug)]
@@ -142,6 +146,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         expired: &expired,
         arrived: &arrived,
         loops: &loops,
+        unseen: !differences.iter().any(Difference::is_seen),
         starts,
         before: orders.before,
         second: orders.second,
@@ -150,6 +155,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
     for difference in &mut differences {
         difference.timely = ranks.is_timely(difference);
         difference.reordered = ranks.is_reordered(difference);
+        difference.weak = ranks.is_weak(difference);
     }
     let mut judgement = Judgement::default();
     if !differences.iter().any(Difference::is_seen) {
@@ -178,6 +184,8 @@ struct Ranks<'a> {
     expired: &'a [Told; 2],
     arrived: &'a Arrived,
     loops: &'a BTreeSet<(usize, u32)>,
+    /// Nothing that anybody sees differs.
+    unseen: bool,
     starts: [u64; 2],
     before: &'a Before<'a>,
     second: &'a Before<'a>,
@@ -191,7 +199,10 @@ impl<'a> Ranks<'a> {
         // What was in a file before the run began follows from nothing in it.
         let given = other.kind == Kind::File && other.outside;
         // What a program says of its state leads to nothing.
-        !matches!(root.kind, Kind::Program | Kind::Checksum)
+        let unlikely = root.kind == Kind::Program && root.weight() < Kind::Payload.weight();
+        !unlikely
+            && root.kind != Kind::Checksum
+            && (!root.weak || other.weak)
             && !root.internal
             && !root.permuted
             && !is_handed_on(root, other)
@@ -242,8 +253,11 @@ impl<'a> Ranks<'a> {
             true => one.timely,
             false => {
                 let follows = |of: &[&Difference]| of.iter().any(|root| self.follows(root, one));
-                let timely = one.timely || follows(&timely) && one.times < AGAIN_MIN;
-                !one.kind.is_given() && timely && !follows(&other) || one.internal || one.written
+                let timely = one.timely || follows(&timely) && one.times < UNSEEN_AGAIN_MIN;
+                !one.kind.is_given() && timely && !follows(&other)
+                    || one.internal
+                    || one.written
+                    || one.kind == Kind::Written
             }
         };
         let harmless: Vec<bool> = differences
@@ -262,18 +276,39 @@ impl<'a> Ranks<'a> {
     fn is_timely(&self, root: &Difference) -> bool {
         // Whoever runs other code, or was given something that a rule hides, has a better reason.
         let chance = || {
-            let looped = self.loops.contains(&process_in(root)) || self.is_drawn(root);
+            let looped = self.loops.contains(&process_in(root))
+                || self.is_drawn(root)
+                || self.unseen && self.is_behind_chance(root);
             !root.outside && !self.is_excused(root) && (looped || self.is_reordered(root))
         };
+        let many = if self.unseen {
+            UNSEEN_AGAIN_MIN
+        } else {
+            AGAIN_MIN
+        };
         match root.kind {
-            Kind::File => root.internal || root.written,
+            Kind::File | Kind::Written => root.internal || root.written,
             Kind::Output => root.permuted,
             Kind::Payload => root.permuted || root.internal || chance(),
-            Kind::Missing | Kind::Extra => root.internal || root.times < AGAIN_MIN && chance(),
+            Kind::Missing | Kind::Extra => root.internal || root.times < many && chance(),
             Kind::Process => chance(),
             Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
             Kind::Exit | Kind::Environment | Kind::Arguments | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
+        }
+    }
+
+    /// Whether chance does as much between any two runs.
+    fn is_weak(&self, root: &Difference) -> bool {
+        match root.kind {
+            Kind::Payload => root.timely || root.reordered && !self.is_excused(root),
+            Kind::Missing | Kind::Extra => root.internal || root.again,
+            Kind::Written => root.internal || root.timely,
+            Kind::File => root.internal,
+            Kind::Output => root.permuted,
+            Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
+            Kind::Process | Kind::Exit | Kind::Environment | Kind::Arguments => false,
+            Kind::Program | Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }
     }
 
@@ -306,6 +341,14 @@ impl<'a> Ranks<'a> {
         })
     }
 
+    /// Whether messages changed places or threads ran in another order anywhere before it.
+    fn is_behind_chance(&self, root: &Difference) -> bool {
+        let mut suspects = self.suspects.iter();
+        suspects.any(|suspect| {
+            matches!(suspect.kind, Kind::Overtaken | Kind::Threads) && (self.before)(suspect, root)
+        })
+    }
+
     /// Whether nothing was told to the process between one place and the other.
     fn is_fresh(&self, suspect: &Difference, root: &Difference) -> bool {
         let quiet = |run: usize| {
@@ -330,7 +373,8 @@ impl<'a> Ranks<'a> {
         // Whoever waits for something slow may be elsewhere, and wait in vain.
         let elsewhere = !same_memory(suspect, root);
         let waited = || in_vain(root) && !suspect.late || self.gave_up(root);
-        let vain = (suspect.outside || elsewhere) && waited();
+        let disk = suspect.disk && (self.second)(suspect, root) && !root.weak;
+        let vain = (suspect.outside || elsewhere) && waited() || disk;
         vain && sooner(suspect, root, self.starts) || elsewhere && self.held_up(suspect, root)
     }
 
@@ -461,10 +505,15 @@ impl<'a> Ranks<'a> {
         for (suspect, root) in &explained {
             let mut score = self.score(suspect, root, &explained);
             if suspect.kind == Kind::Overtaken {
+                let named =
+                    suspect.lost || words.names_both(suspect) > 0 || is_conflict(suspect, root);
                 score = match plausible(suspect, root) {
-                    true => score,
-                    false => UNRELATED,
+                    true if named => score,
+                    true | false => UNRELATED,
                 };
+                if suspect.lost {
+                    score = suspect.weight();
+                }
             }
             if !leads(suspect) {
                 score *= HARMLESS;
@@ -494,18 +543,27 @@ impl<'a> Ranks<'a> {
             b.score.total_cmp(&a.score).then(by_time)
         });
         let first = judgement.causes.iter().filter(|cause| {
+            let unnamed = cause.difference.kind == Kind::Overtaken && cause.score <= UNRELATED;
             let shown = match cause.difference.kind {
+                _ if unnamed => false,
                 Kind::Threads | Kind::Randomness | Kind::Clock | Kind::Slow => false,
                 Kind::Program => false,
                 Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => true,
                 Kind::Jump | Kind::Checksum => true,
-                Kind::Happening | Kind::Process | Kind::Exit | Kind::File => true,
+                Kind::Happening | Kind::Process | Kind::Exit | Kind::File | Kind::Written => true,
                 Kind::Environment | Kind::Arguments | Kind::Output => true,
             };
             cause.is_root && shown
         });
         judgement.first = first
-            .min_by_key(|cause| (time(&cause.difference, self.starts), cause.difference.kind))
+            .min_by_key(|cause| {
+                let difference = &cause.difference;
+                (
+                    difference.weak,
+                    time(difference, self.starts),
+                    difference.kind,
+                )
+            })
             .cloned();
     }
 
@@ -520,7 +578,9 @@ impl<'a> Ranks<'a> {
     /// cause.
     fn is_loose(&self, difference: &Difference, roots: &[&Difference]) -> bool {
         let mut led = roots.iter().filter(|root| self.follows(root, difference));
-        let ordered = led.all(|root| (root.timely || root.reordered) && root.kind != Kind::File);
+        let ordered = led.all(|root| {
+            (root.timely || root.reordered) && !matches!(root.kind, Kind::File | Kind::Written)
+        });
         // What is answered comes of what was asked; what is asked is a decision.
         self.is_excused(difference) && !difference.is_answer() && ordered
     }
@@ -537,7 +597,7 @@ impl<'a> Ranks<'a> {
         root: &Difference,
         explained: &[(&Difference, &Difference)],
     ) -> f64 {
-        let sure = !root.outside && !self.is_excused(root);
+        let sure = !root.outside && !self.is_excused(root) && !root.weak;
         let fresh = || self.is_fresh(suspect, root);
         let threads = || {
             let mut all = explained.iter();
@@ -549,6 +609,7 @@ impl<'a> Ranks<'a> {
             Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
             Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
             Kind::Process | Kind::Exit | Kind::File | Kind::Environment => None,
+            Kind::Written => None,
             Kind::Jump | Kind::Checksum | Kind::Program => None,
             Kind::Arguments | Kind::Output => None,
         };
@@ -592,16 +653,21 @@ fn seen(difference: &Difference, is_root: bool, loose: bool, leads: bool, fails:
     if !is_root {
         score *= if loose { LOOSE } else { FOLLOWS };
     }
-    if difference.internal {
+    if difference.weak {
+        score *= WEAK;
+        reason += ", and chance does as much";
+    }
+    if difference.internal && !difference.weak {
         score *= PERMUTED;
         reason += ", and the run wrote it itself";
     }
-    if difference.kind == Kind::Payload && difference.is_answer() && difference.reordered {
+    let answers = difference.kind == Kind::Payload && difference.is_answer();
+    if answers && difference.reordered && !difference.weak {
         score *= ANSWER;
         reason += ", and it is an answer of one who was told things in another order";
     }
     if difference.permuted {
-        score *= PERMUTED;
+        score *= if difference.weak { 1.0 } else { PERMUTED };
         reason += ", and both runs have the same values there, in another order";
     }
     if !leads {
@@ -635,6 +701,7 @@ fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
         Kind::Clock => "the process differs after it, and knows what time it was",
         Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => "",
         Kind::Process | Kind::Exit | Kind::File | Kind::Environment => "",
+        Kind::Written => "",
         Kind::Jump | Kind::Checksum | Kind::Program => "",
         Kind::Arguments | Kind::Output => "",
     };
@@ -756,6 +823,7 @@ fn in_vain(root: &Difference) -> bool {
             words.iter().any(|word| text.contains(word))
         }
         Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::File => false,
+        Kind::Written => true,
         Kind::Environment | Kind::Arguments | Kind::Program => false,
         Kind::Threads | Kind::Randomness | Kind::Clock => false,
     }
@@ -1020,6 +1088,7 @@ mod tests {
             Kind::Happening,
             Kind::Checksum,
             Kind::Exit,
+            Kind::Written,
             Kind::File,
             Kind::Environment,
             Kind::Arguments,

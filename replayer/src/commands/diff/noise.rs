@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::learn::{words, Learnt};
+use super::run::Run;
 use regex::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 
@@ -16,6 +18,8 @@ const MASKED_MAX: usize = 1 << 20;
 /// Bytes of a file of rules, and rules in it.
 const RULES_BYTES_MAX: u64 = 1 << 20;
 const RULES_MAX: usize = 1000;
+/// Bytes of a text in which names of numbers are looked for.
+const NAMED_MAX: usize = 16 << 10;
 /// Numbers below are no pids or ports to go by: too many other things have such values.
 const NUMBER_MIN: u64 = 100;
 
@@ -59,10 +63,16 @@ pub enum Builtin {
     Timing,
     Heartbeat,
     Startup,
+    /// A value that is drawn anew in each run, as its place says.
+    Drawn,
+    /// What says how busy the machine is.
+    Load,
+    /// What differs between runs that passed.
+    BetweenGoodRuns,
 }
 
 impl Builtin {
-    pub const ALL: [Builtin; 16] = [
+    pub const ALL: [Builtin; 19] = [
         Builtin::Uuid,
         Builtin::Token,
         Builtin::Time,
@@ -79,6 +89,9 @@ impl Builtin {
         Builtin::Timing,
         Builtin::Heartbeat,
         Builtin::Startup,
+        Builtin::Drawn,
+        Builtin::Load,
+        Builtin::BetweenGoodRuns,
     ];
 
     pub fn name(self) -> &'static str {
@@ -99,6 +112,9 @@ impl Builtin {
             Builtin::Timing => "timing",
             Builtin::Heartbeat => "heartbeat",
             Builtin::Startup => "start-up",
+            Builtin::Drawn => "drawn",
+            Builtin::Load => "load",
+            Builtin::BetweenGoodRuns => "between-good-runs",
         }
     }
 }
@@ -120,7 +136,7 @@ struct WrittenRules {
     ignore: Vec<Written>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rule {
     /// As people find it again.
     name: String,
@@ -158,6 +174,7 @@ pub struct Noise {
     counts: Vec<u64>,
     /// Whether a rule's text or place occurred at all.
     used: Vec<bool>,
+    learnt: Learnt,
 }
 
 fn pattern(text: &str) -> Regex {
@@ -205,7 +222,7 @@ impl Noise {
             any: pattern(&all.join("|")),
             patterns,
             // Hexadecimal words are told from words and numbers by their length.
-            number: pattern(r"\b(?:[0-9a-fA-F]{12,}|\d{3,})\b"),
+            number: pattern(r"\b(?:[0-9a-fA-F]{12,}|\d{3,}|[a-zA-Z]{1,2}\d{4,5})\b"),
             word: pattern(r"\b[0-9A-Za-z]{8,}\b"),
             folders: Vec::new(),
             rules: Vec::new(),
@@ -213,7 +230,43 @@ impl Noise {
             pids,
             counts: vec![0; Builtin::ALL.len()],
             used: Vec::new(),
+            learnt: Learnt::default(),
         }
+    }
+
+    /// Ports, pids and the folder of a run are noise.
+    pub fn meet(&mut self, run: &Run) {
+        self.ports.extend(&run.ports);
+        self.pids.extend(&run.pids);
+    }
+
+    /// The same, to compare two other runs with: what is suppressed there is not counted here.
+    pub fn aside(&self) -> Noise {
+        Noise {
+            patterns: self.patterns.clone(),
+            any: self.any.clone(),
+            number: self.number.clone(),
+            word: self.word.clone(),
+            folders: self.folders.clone(),
+            rules: self.rules.clone(),
+            ports: self.ports.clone(),
+            pids: self.pids.clone(),
+            counts: self.counts.clone(),
+            used: self.used.clone(),
+            learnt: self.learnt.clone(),
+        }
+    }
+
+    pub fn set_learnt(&mut self, learnt: Learnt) {
+        self.learnt = learnt;
+    }
+
+    /// A text that is masked already, without what is known of its place from the runs.
+    pub fn mask_learnt(&self, place: Option<u64>, text: &str, hits: &mut Hits) -> Option<String> {
+        let mut hit = |kind: Builtin| {
+            hits.insert(kind as usize);
+        };
+        self.learnt.mask(place, text, &mut hit)
     }
 
     /// Runs that were started in different folders are told apart by that, and by nothing that it says.
@@ -372,6 +425,9 @@ impl Noise {
         if let Cow::Owned(new) = numbers {
             masked = Cow::Owned(new);
         }
+        if let Some(new) = named_numbers(&masked, hits) {
+            masked = Cow::Owned(new);
+        }
         let words = self.word.replace_all(&masked, |found: &Captures<'_>| {
             let text = &found[0];
             if !is_drawn(text) {
@@ -387,6 +443,15 @@ impl Noise {
     }
 
     fn kind_of_number(&self, text: &str) -> Option<Builtin> {
+        let digits = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        if digits.len() < text.len() && (4..=5).contains(&digits.len()) && text.len() < 8 {
+            // A letter is an option, and what follows its number: `-P43210`.
+            return digits
+                .parse()
+                .ok()
+                .filter(|number| self.ports.contains(number))
+                .map(|_| Builtin::Port);
+        }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             let number: u64 = text.parse().ok()?;
             if number < NUMBER_MIN {
@@ -449,6 +514,10 @@ fn kind_of_field(path: &str) -> Option<Builtin> {
             "elapsed" | "duration" | "latency" | "took" | "uptime" | "age" | "ms" | "us" | "ns" => {
                 return Some(Builtin::Duration)
             }
+            "rss" | "vsz" | "heap" | "memory" | "mem" | "cpu" | "load" | "loadavg" | "rps"
+            | "qps" | "throughput" | "heapused" | "heaptotal" | "maxrss" => {
+                return Some(Builtin::Load)
+            }
             "pid" | "ppid" | "tid" => return Some(Builtin::Pid),
             "port" => return Some(Builtin::Port),
             "inode" | "ino" | "nonce" | "token" | "salt" | "etag" | "session" | "csrf" => {
@@ -458,6 +527,40 @@ fn kind_of_field(path: &str) -> Option<Builtin> {
         }
     }
     None
+}
+
+/// A text with the numbers replaced whose own names say that they are noise, such as in `load=0.37`.
+fn named_numbers(text: &str, hits: &mut Hits) -> Option<String> {
+    if !text.contains(['=', ':']) || text.len() > NAMED_MAX {
+        return None;
+    }
+    let mut out = String::new();
+    let mut copied = 0;
+    for word in words(text) {
+        let (range, label) = (word.range(), word.label(text));
+        let kind = if label.is_empty() {
+            None
+        } else {
+            kind_of_field(label)
+        };
+        let noisy = match kind {
+            Some(Builtin::Duration | Builtin::Load | Builtin::Pid | Builtin::Port) => true,
+            Some(Builtin::Time) => text[range.clone()].len() >= 6,
+            Some(_) | None => false,
+        };
+        let Some(kind) = kind.filter(|_| noisy && is_plain(&text[range.clone()])) else {
+            continue;
+        };
+        hits.insert(kind as usize);
+        out.push_str(&text[copied..range.start]);
+        out.push_str(&format!("<{}>", kind.name()));
+        copied = range.end;
+    }
+    if copied == 0 {
+        return None;
+    }
+    out.push_str(&text[copied..]);
+    Some(out)
 }
 
 /// Whether a value is a number, a date or the like, and no text.

@@ -38,6 +38,8 @@ pub struct Arrival {
     pub stands: [usize; 2],
     /// It stands at another place within its connection, or on another connection.
     pub moved: bool,
+    /// It is a datagram, which the network may hold back behind others.
+    pub datagram: bool,
     /// It is a line of what no protocol was told of.
     pub line: bool,
     pub text: String,
@@ -227,7 +229,8 @@ fn of_process(all: &[Arrival], found: &mut Found) {
         let crossed = |other: &usize| {
             let inverted = (*other < moved) != (ranks[*other] < ranks[moved]);
             let [one, other] = [moved, *other].map(|at| &all[of_a[at]]);
-            inverted && (one.lane != other.lane || one.moved || other.moved)
+            let apart = one.lane != other.lane || one.moved || other.moved || one.datagram;
+            inverted && apart && one.text != other.text
         };
         let from = moved.saturating_sub(CROSSED_WITHIN);
         let to = all.len().min(moved.saturating_add(CROSSED_WITHIN));
@@ -247,6 +250,10 @@ fn of_process(all: &[Arrival], found: &mut Found) {
         };
         let (one, other) = (of_a[moved.min(other)], of_a[moved.max(other)]);
         let mut difference = changed_places(&all[one], &all[other]);
+        // What one sender sent in its order came in another.
+        let same = all[one].lane == all[other].lane && all[one].datagram;
+        let kept = !all[one].moved && !all[other].moved;
+        difference.lost = same && kept;
         difference.common = names.common(one, other);
         difference.related = difference.common.iter().any(|name| names.is_rare(name));
         difference.alone = names.is_of_rare_kind(of_a[moved]);

@@ -118,6 +118,8 @@ pub struct Process {
     pub name: String,
     /// The same with what it is run for.
     pub title: String,
+    /// Its program and script, without its arguments.
+    pub role: String,
     pub argv: Vec<String>,
     pub start: Sight,
     pub end: Option<(Ended, Sight)>,
@@ -207,7 +209,19 @@ impl Run {
         let name = path.rsplit('/').next().unwrap_or(path);
         let all = self.processes.values();
         all.filter_map(|process| process.inputs.written.get(name))
+            .map(|(times, _)| times)
             .sum()
+    }
+
+    /// The only process of the run that wrote a file of that name, and where it last began to.
+    pub fn writer(&self, path: &str) -> Option<(&Process, Point)> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let mut all = self.processes.values().filter_map(|process| {
+            let (_, point) = process.inputs.written.get(name)?;
+            Some((process, *point))
+        });
+        let only = all.next()?;
+        all.next().is_none().then_some(only)
     }
 
     pub fn is_fifo(&self, path: &str) -> bool {
@@ -492,6 +506,7 @@ impl Gatherer {
                 process.name = escape(&known.name);
                 process.argv = known.argv.iter().map(|word| escape(word)).collect();
                 process.title = words::title(&process.name, &process.argv);
+                process.role = words::kind(&process.name, &process.argv);
                 self.pids.insert(known.pid.unsigned_abs());
             }
         }

@@ -11,6 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::compare::{away, shown, Found, Told, SLOWER_BY_NS, SLOWER_TIMES};
 use super::difference::{Difference, Kind};
+use super::learn;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::order::Arrival;
 use super::pairs::Pairs;
@@ -27,6 +28,11 @@ const EXTRA: &str = "is sent in the second run only";
 const AGAIN_MIN: u64 = 5;
 /// Differences of one direction that are told one by one.
 const OF_LANE_MAX: usize = 256;
+/// Words of one text by which it is told how much it is like another, and how alike two are that are the same.
+const PARTS_MAX: usize = 256;
+const LIKE_MAX: usize = 100;
+/// Of so many messages on each side, each is compared with each.
+const PAIRED_MAX: usize = 256;
 /// Messages that came later, of which it is asked why.
 const SENT_MAX: usize = 1 << 20;
 
@@ -37,7 +43,7 @@ pub type Hashes = Vec<[Vec<u64>; 2]>;
 /// Hashes of all that was said in a run.
 pub fn hashes(run: &Run, noise: &mut Noise) -> Hashes {
     let of_talk = |talk: &Talk| {
-        let name = name(run, talk);
+        let (name, roles) = (name(run, talk), learn::roles(run, talk));
         [0, 1].map(|side: usize| {
             let items = talk.lanes[side].iter();
             let hash = |item: &Item| {
@@ -47,6 +53,7 @@ pub fn hashes(run: &Run, noise: &mut Noise) -> Hashes {
                     connection: &name,
                     now_ns: None,
                     unordered: false,
+                    base: Some(learn::base(&roles, side, item.protocol, &shape(item))),
                 };
                 comparer.hash(&item.body)
             };
@@ -229,10 +236,28 @@ struct Described<'a> {
     ends: String,
     /// The same with kinds of processes, of which several may be the same.
     kin: String,
+    /// The same with programs and scripts alone.
+    roles: String,
     hashes: &'a [Vec<u64>; 2],
 }
 
+/// How much the ends of two connections must be the same.
+#[derive(Clone, Copy)]
+enum Within {
+    Ends,
+    Kin,
+    Roles,
+}
+
 impl Described<'_> {
+    fn within(&self, within: Within) -> &str {
+        match within {
+            Within::Ends => &self.ends,
+            Within::Kin => &self.kin,
+            Within::Roles => &self.roles,
+        }
+    }
+
     fn key(&self, round: Round) -> (String, u64) {
         let sides: &[Vec<u64>] = match round {
             Round::Same => self.hashes,
@@ -317,6 +342,7 @@ impl<'a> Comparing<'a> {
                 name,
                 ends,
                 kin,
+                roles: learn::roles(of, talk),
                 hashes,
             });
         }
@@ -380,12 +406,23 @@ impl<'a> Comparing<'a> {
                     let shapes = list.iter().map(|at| (*at, shape(&lists[run][*at])));
                     shapes.collect::<FxHashMap<usize, String>>()
                 });
-                let alike = |a: usize, b: usize| {
-                    lists[0][a].protocol == lists[1][b].protocol
-                        && shapes[0].get(&a) == shapes[1].get(&b)
+                let prints = [(0, &a), (1, &b)].map(|(run, list): (usize, &Vec<usize>)| {
+                    let prints = list.iter().map(|at| {
+                        let of = of[run].map(|of| (of.name.as_str(), of.roles.as_str(), side));
+                        (*at, print(self.noise, of, &lists[run][*at]))
+                    });
+                    prints.collect::<FxHashMap<usize, Vec<u64>>>()
+                });
+                let mut like = |a: usize, b: usize| {
+                    let same = lists[0][a].protocol == lists[1][b].protocol
+                        && shapes[0].get(&a) == shapes[1].get(&b);
+                    match (prints[0].get(&a), prints[1].get(&b)) {
+                        (Some(a), Some(b)) if same => 1 + likeness(a, b),
+                        (_, _) => 0,
+                    }
                 };
                 let mut steps = Vec::new();
-                sequence::pair(&a, &b, &alike, &mut steps);
+                sequence::pair_most_alike(&a, &b, &mut like, &mut steps);
                 steps
             };
             for step in steps {
@@ -399,6 +436,8 @@ impl<'a> Comparing<'a> {
                         let (Some(of_a), Some(of_b)) = (of[0], of[1]) else {
                             continue;
                         };
+                        let lost = self.lost([of_a, of_b], side, [a, b]);
+                        self.found.differences.extend(lost);
                         let difference = self.pair([of_a, of_b], side, both);
                         if let Some(difference) = difference.filter(|_| told < OF_LANE_MAX) {
                             told += 1;
@@ -466,16 +505,7 @@ impl<'a> Comparing<'a> {
     /// What only one run has: paired with what is alike on another connection between the same two, or
     /// else missing or extra. The same, said again and again, is one difference.
     fn lonely(&mut self, talks: &[Vec<Described<'a>>; 2], lonely: [Vec<Lonely>; 2]) {
-        let key = |run: usize, one: &Lonely| {
-            let of = &talks[run][one.talk];
-            let item = &of.talk.lanes[one.side][one.at];
-            (of.ends.clone(), one.side, item.protocol, shape(item))
-        };
-        let keys = [0, 1].map(|run| {
-            let keys = lonely[run].iter().map(|one| key(run, one));
-            keys.collect::<Vec<_>>()
-        });
-        let pairs = sequence::by_key(&keys[0], &keys[1]);
+        let pairs = self.pair_lonely(talks, &lonely);
         let paired = [0, 1].map(|run| {
             let all = pairs.iter().map(|(a, b)| [*a, *b][run]);
             all.collect::<BTreeSet<usize>>()
@@ -490,11 +520,13 @@ impl<'a> Comparing<'a> {
             self.found.differences.extend(difference);
         }
         let extra: FxHashSet<u64> = lonely[1].iter().map(|one| one.hash).collect();
-        let mut known: FxHashSet<(&str, usize, u64)> = FxHashSet::default();
+        let mut known: FxHashMap<(&str, usize, u64), u64> = FxHashMap::default();
         for of in talks[0].iter().filter(|_| !extra.is_empty()) {
             for (side, hashes) in of.hashes.iter().enumerate() {
                 let found = hashes.iter().filter(|hash| extra.contains(hash));
-                known.extend(found.map(|hash| (of.ends.as_str(), side, *hash)));
+                for hash in found {
+                    *known.entry((of.roles.as_str(), side, *hash)).or_default() += 1;
+                }
             }
         }
         for run in [0, 1] {
@@ -505,7 +537,7 @@ impl<'a> Comparing<'a> {
                     continue;
                 }
                 let of = &talks[run][one.talk];
-                let same = (of.ends.as_str(), one.side, one.hash);
+                let same = (of.roles.as_str(), one.side, one.hash);
                 if let Some((_, times)) = again.get_mut(&same) {
                     *times += 1;
                     continue;
@@ -515,7 +547,8 @@ impl<'a> Comparing<'a> {
                     self.noise.suppress_builtin(Builtin::Timing, 1);
                     continue;
                 }
-                let Some(difference) = self.one(run, of, one.side, item, &one.before) else {
+                let Some(difference) = self.one(run, of, one.side, item, &one.before, one.hash)
+                else {
                     continue;
                 };
                 let told = told.entry((one.talk, one.side)).or_default();
@@ -529,7 +562,10 @@ impl<'a> Comparing<'a> {
             for (same, (at, times)) in again {
                 let difference = &mut self.found.differences[at];
                 difference.times = times;
-                let verb = match (run, known.contains(&same), times) {
+                difference.again = known
+                    .get(&same)
+                    .is_some_and(|many| *many >= AGAIN_MIN && times < *many);
+                let verb = match (run, known.contains_key(&same), times) {
                     (0, _, 1) | (1, false, 1) => continue,
                     (0, _, _) => format!("is missing {times} times in the second run"),
                     (_, true, 1) => "is sent once more in the second run".to_owned(),
@@ -547,6 +583,64 @@ impl<'a> Comparing<'a> {
                 self.found.differences.remove(at);
             }
         }
+    }
+
+    /// Pairs of what stands alone and has one shape, those that are most alike first: of the same two processes, then of
+    /// others of their kind.
+    fn pair_lonely(
+        &mut self,
+        talks: &[Vec<Described<'a>>; 2],
+        lonely: &[Vec<Lonely>; 2],
+    ) -> Vec<(usize, usize)> {
+        let prints = [0, 1].map(|run: usize| {
+            let all = lonely[run].iter().map(|one| {
+                let of = &talks[run][one.talk];
+                let item = &of.talk.lanes[one.side][one.at];
+                print(self.noise, Some((&of.name, &of.roles, one.side)), item)
+            });
+            all.collect::<Vec<_>>()
+        });
+        let mut gone = [0, 1].map(|run: usize| vec![false; lonely[run].len()]);
+        let mut pairs = Vec::new();
+        for within in [Within::Ends, Within::Kin, Within::Roles] {
+            type Group = [Vec<usize>; 2];
+            let mut groups: BTreeMap<(&str, usize, &str, String), Group> = BTreeMap::new();
+            for run in [0, 1] {
+                for (at, one) in lonely[run]
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| !gone[run][*at])
+                {
+                    let of = &talks[run][one.talk];
+                    let item = &of.talk.lanes[one.side][one.at];
+                    let key = (of.within(within), one.side, item.protocol, shape(item));
+                    groups.entry(key).or_default()[run].push(at);
+                }
+            }
+            for [a, b] in groups.into_values() {
+                let mut alike: Vec<(u32, usize, usize, usize)> = Vec::new();
+                let near = a.len().max(b.len()) <= PAIRED_MAX;
+                for (at, one) in a.iter().enumerate() {
+                    let others = b.iter().enumerate();
+                    for (to, other) in others.filter(|(to, _)| near || *to == at) {
+                        let like = likeness(&prints[0][*one], &prints[1][*other]);
+                        alike.push((like, at.abs_diff(to), *one, *other));
+                    }
+                }
+                alike.sort_by_key(|(like, apart, one, other)| {
+                    (u32::MAX - like, *apart, *one, *other)
+                });
+                for (_, _, one, other) in alike {
+                    if !gone[0][one] && !gone[1][other] {
+                        gone[0][one] = true;
+                        gone[1][other] = true;
+                        pairs.push((one, other));
+                    }
+                }
+            }
+        }
+        pairs.sort_unstable();
+        pairs
     }
 
     /// Answers to what was asked again and again belong to the questions: whoever asks again is what people look
@@ -611,6 +705,7 @@ impl<'a> Comparing<'a> {
                 lane,
                 stands,
                 moved,
+                datagram: matches!(items[0].protocol, "udp" | "unix-messages"),
                 line: matches!(
                     items[0].protocol,
                     "tcp" | "unix" | "socket" | "pipe" | "fifo"
@@ -638,6 +733,12 @@ impl<'a> Comparing<'a> {
             connection: &of[0].name,
             now_ns: Some(now_ns),
             unordered: false,
+            base: Some(learn::base(
+                &of[0].roles,
+                side,
+                items[0].protocol,
+                &shape(items[0]),
+            )),
         };
         let compared = comparer.compare(&items[0].body, &items[1].body, true);
         if compared.different == 0 {
@@ -675,6 +776,7 @@ impl<'a> Comparing<'a> {
             shown(&items[1].sight, self.told(1, of[1], side, items[1])),
         );
         difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
         difference.internal = self.is_internal(of[0], items[0]);
         difference.more = compared.different - compared.fields.len() as u64;
         difference.fields = compared.fields;
@@ -685,6 +787,45 @@ impl<'a> Comparing<'a> {
         Some(difference)
     }
 
+    /// A datagram that is sent in both runs and arrives in one, though what was sent behind it did.
+    fn lost(&mut self, of: [&Described<'a>; 2], side: usize, at: [usize; 2]) -> Option<Difference> {
+        if !matches!(of[0].talk.channel, "udp" | "unix-messages") {
+            return None;
+        }
+        let items = [0, 1].map(|run: usize| &of[run].talk.lanes[side][at[run]]);
+        let run = match items.map(|item| item.received.is_some()) {
+            [true, false] => 1,
+            [false, true] => 0,
+            [true, true] | [false, false] => return None,
+        };
+        let behind = &of[run].talk.lanes[side][at[run]..];
+        if behind.iter().all(|item| item.received.is_none()) {
+            self.noise.suppress_builtin(Builtin::Timing, 1);
+            return None;
+        }
+        let (kind, verb) = match run {
+            1 => (
+                Kind::Missing,
+                "is sent in both runs, and is lost on its way in the second one: it never arrives",
+            ),
+            _ => (
+                Kind::Extra,
+                "is sent in both runs, and arrives in the second one only",
+            ),
+        };
+        let route = self.route(1 - run, of[1 - run], side, items[1 - run]);
+        let what = format!("The datagram “{}” {route} {verb}.", items[1].text);
+        let mut difference = Difference::new(kind, what).at(
+            shown(&items[0].sight, self.told(0, of[0], side, items[0])),
+            shown(&items[1].sight, self.told(1, of[1], side, items[1])),
+        );
+        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        // The network lost it, and nobody in the recording.
+        difference.outside = true;
+        difference.lost = true;
+        Some(difference)
+    }
+
     fn one(
         &mut self,
         run: usize,
@@ -692,6 +833,7 @@ impl<'a> Comparing<'a> {
         side: usize,
         item: &Item,
         before: &[Option<Sight>; 2],
+        content: u64,
     ) -> Option<Difference> {
         let mut hits = Hits::new();
         let spot = Spot {
@@ -714,6 +856,8 @@ impl<'a> Comparing<'a> {
         sides[run] = shown(&item.sight, self.told(run, of, side, item));
         let [a, b] = sides;
         let mut difference = Difference::new(kind, what).at(a, b);
+        difference.place = learn::base(&of.roles, side, item.protocol, &shape(item));
+        difference.content = content;
         difference.way = format!("{} {} {side}", of.talk.channel, of.name);
         difference.internal = self.is_internal(of, item) || self.is_of_loop(run, of, item);
         let fallback = before[1 - run].clone();
@@ -966,7 +1110,7 @@ fn kind_of(talk: &Talk, kind: Kind) -> Kind {
 }
 
 /// What a message is about, without its details: messages of one shape are taken for one another.
-fn shape(item: &Item) -> String {
+pub fn shape(item: &Item) -> String {
     fn word(text: &str) -> String {
         let text = text.trim_start();
         let end = text.find(|c: char| c.is_whitespace() || "?:=".contains(c));
@@ -1004,6 +1148,50 @@ fn shape(item: &Item) -> String {
     }
 }
 
+/// What a message consists of, to tell how much two are alike: a number for each value and word, ascending.
+fn print(noise: &mut Noise, of: Option<(&str, &str, usize)>, item: &Item) -> Vec<u64> {
+    let (name, roles, side) = of.unwrap_or_default();
+    let mut comparer = Comparer {
+        noise,
+        protocol: item.protocol,
+        connection: name,
+        now_ns: None,
+        unordered: false,
+        base: Some(learn::base(roles, side, item.protocol, &shape(item))),
+    };
+    let mut all = Vec::new();
+    comparer.leaves(&item.body, &mut |path, text| {
+        let parts: Vec<&str> = match path.is_empty() {
+            true => text.split([' ', '\n', ',', ';']).collect(),
+            false => vec![text],
+        };
+        for part in parts.into_iter().take(PARTS_MAX) {
+            let mut hasher = FxHasher::default();
+            hasher.write(path.as_bytes());
+            hasher.write_u8(0);
+            hasher.write(part.as_bytes());
+            all.push(hasher.finish());
+        }
+    });
+    all.sort_unstable();
+    all
+}
+
+/// How much of two messages is the same, at most `LIKE_MAX`.
+fn likeness(a: &[u64], b: &[u64]) -> u32 {
+    let (mut at, mut other, mut same) = (0, 0, 0usize);
+    while at < a.len() && other < b.len() {
+        match a[at].cmp(&b[other]) {
+            std::cmp::Ordering::Less => at += 1,
+            std::cmp::Ordering::Greater => other += 1,
+            std::cmp::Ordering::Equal => {
+                (at, other, same) = (at + 1, other + 1, same + 1);
+            }
+        }
+    }
+    (LIKE_MAX * same / a.len().max(b.len()).max(1)) as u32
+}
+
 /// Messages that stand elsewhere in the other run, as pairs of a lane and a place in it.
 struct Moved {
     pairs: Vec<((usize, usize), (usize, usize))>,
@@ -1011,7 +1199,7 @@ struct Moved {
 }
 
 impl Moved {
-    fn look_for(&mut self, talks: &[Vec<Described<'_>>; 2], lanes: &[Lane], kin: bool) {
+    fn look_for(&mut self, talks: &[Vec<Described<'_>>; 2], lanes: &[Lane], within: Within) {
         type Places = VecDeque<(usize, usize)>;
         let mut loose: FxHashMap<(&str, usize, u64), [Places; 2]> = FxHashMap::default();
         let mut keys = Vec::new();
@@ -1022,9 +1210,9 @@ impl Moved {
                         continue;
                     };
                     let of = &talks[run][talk];
-                    let ends = if kin { &of.kin } else { &of.ends };
+                    let ends = of.within(within);
                     for at in range.clone().filter(|at| !self.has(run, number, *at)) {
-                        let key = (ends.as_str(), lane.side, of.hashes[lane.side][at]);
+                        let key = (ends, lane.side, of.hashes[lane.side][at]);
                         loose.entry(key).or_default()[run].push_back((number, at));
                         if run == 0 {
                             keys.push(key);
@@ -1060,8 +1248,8 @@ fn find_moved(talks: &[Vec<Described<'_>>; 2], lanes: &[Lane]) -> Moved {
         of: Default::default(),
     };
     // Then what another process of the same kind said instead, such as one of several workers.
-    for kin in [false, true] {
-        moved.look_for(talks, lanes, kin);
+    for within in [Within::Ends, Within::Kin, Within::Roles] {
+        moved.look_for(talks, lanes, within);
     }
     moved
 }
