@@ -103,7 +103,7 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             environment([a, b], parents, noise, found);
             files(runs, [a, b], noise, found);
             looks(runs, [a, b], noise, found);
-            clocks([a, b], parents, found);
+            clocks(runs, [a, b], parents, found);
             happenings([a, b], noise, found);
             checksums([a, b], found);
             endings(runs, [a, b], noise, found);
@@ -322,6 +322,7 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
         }
         let code = is_code(a, &one.path);
         let mut fields = Vec::new();
+        let mut permuted = false;
         if one.is_whole() && other.is_whole() {
             let name = format!("file {}", one.path);
             let mut comparer = Comparer {
@@ -339,7 +340,9 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
                     Node::List(lines.map(Node::slice).collect())
                 }
             };
-            let compared = comparer.compare(&lines(&one.head), &lines(&other.head), true);
+            let [in_a, in_b] = [&one.head, &other.head].map(|head| lines(head));
+            let compared = comparer.compare(&in_a, &in_b, true);
+            permuted = compared.different > 0 && comparer.has_same_items(&in_a, &in_b);
             if compared.different == 0 {
                 if compared.ignored {
                     found.excused.insert(a.number);
@@ -387,7 +390,13 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
         }
         difference.written = runs.iter().any(|run| run.times_written(&one.path) > 1);
         difference.fields = fields;
-        found.differences.push(difference);
+        difference.permuted = permuted && !difference.outside;
+        // Several may read what was written once.
+        let mut all = found.differences.iter();
+        let known = all.any(|one| one.kind == Kind::Written && one.what == difference.what);
+        if difference.kind != Kind::Written || !known {
+            found.differences.push(difference);
+        }
     }
 }
 
@@ -403,10 +412,7 @@ fn wrote(by: [(&Process, Point); 2], path: &str, difference: &mut Difference) {
     );
     for (run, (process, point)) in by.into_iter().enumerate() {
         let sight = sight_of(process, point);
-        if let Some(shown) = &mut difference.sides[run] {
-            shown.sight = sight.clone();
-        }
-        difference.places[run] = Some(sight);
+        difference.by[run] = Some(sight);
     }
 }
 
@@ -481,7 +487,7 @@ fn looks(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
 }
 
 /// A clock that is elsewhere than the recording's own clock, in one run.
-fn clocks(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
+fn clocks(runs: [&Run; 2], of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
     let ahead_ms = |process: &Process| process.inputs.jump.map_or(0, |(_, ns)| ns / 1_000_000);
     let far = |of: [&Process; 2]| {
         let apart = (ahead_ms(of[0]) - ahead_ms(of[1])).abs();
@@ -500,8 +506,19 @@ fn clocks(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) 
         None => None,
     };
     let apart_ms = ahead_ms(of[1]) - ahead_ms(of[0]);
+    // The recording's own clock goes wrong with CLOCK_MONOTONIC: then the process seems to begin elsewhere.
+    let since = [0, 1].map(|run: usize| {
+        let begin_ns = i128::from(of[run].start.point.time_ns);
+        (begin_ns - i128::from(runs[run].start_ns)) / 1_000_000
+    });
+    let later_ms = since[1] - since[0];
+    let own = later_ms.abs() > CLOCKS_APART_MS && (later_ms + apart_ms).abs() * 10 < apart_ms.abs();
+    let (which, apart_ms) = match own {
+        true => ("monotonic clock", later_ms),
+        false => ("clock", apart_ms),
+    };
     let what = format!(
-        "The clock of {} is elsewhere: {} in the second run.",
+        "The {which} of {} is elsewhere: {} in the second run.",
         of[0].title,
         away(apart_ms)
     );

@@ -31,6 +31,8 @@ pub enum Kind {
     Happening,
     Process,
     Exit,
+    /// A message went to another process of the same program.
+    Elsewhere,
     /// A file that a process of the run wrote.
     Written,
     File,
@@ -57,6 +59,7 @@ impl Kind {
             Kind::Happening => "event",
             Kind::Process => "process",
             Kind::Exit => "exit",
+            Kind::Elsewhere => "elsewhere",
             Kind::Written | Kind::File => "file",
             Kind::Environment => "environment",
             Kind::Arguments => "arguments",
@@ -71,8 +74,8 @@ impl Kind {
     /// is above a message that only follows from another difference.
     pub fn weight(self) -> f64 {
         match self {
+            Kind::Jump => 0.97,
             Kind::Overtaken => 0.95,
-            Kind::Jump => 0.92,
             Kind::Slow => 0.90,
             Kind::Missing | Kind::Extra => 0.85,
             Kind::Process => 0.80,
@@ -80,6 +83,7 @@ impl Kind {
             Kind::Happening => 0.70,
             Kind::Checksum => 0.60,
             Kind::Exit => 0.45,
+            Kind::Elsewhere => 0.445,
             Kind::Written => 0.44,
             Kind::File => 0.42,
             Kind::Environment => 0.40,
@@ -97,7 +101,7 @@ impl Kind {
         match self {
             Kind::Exit | Kind::Output | Kind::Happening => true,
             Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => false,
-            Kind::Written => false,
+            Kind::Written | Kind::Elsewhere => false,
             Kind::Process | Kind::File | Kind::Environment | Kind::Arguments => false,
             Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
@@ -111,7 +115,7 @@ impl Kind {
             Kind::Jump | Kind::Slow | Kind::Program => true,
             Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => false,
             Kind::Happening | Kind::Process | Kind::Exit | Kind::Threads => false,
-            Kind::Written => false,
+            Kind::Written | Kind::Elsewhere => false,
             Kind::Checksum | Kind::Output | Kind::Randomness | Kind::Clock => false,
         }
     }
@@ -147,6 +151,8 @@ pub struct Difference {
     /// Of a message: a number for its shape and way, and one for what it says.
     pub place: u64,
     pub content: u64,
+    /// Of a file that was written in the run: who wrote it.
+    pub by: [Option<Sight>; 2],
     /// The run whose order alone says what is before it and behind it.
     pub decides: Option<usize>,
     /// It is about a file that the run wrote itself.
@@ -193,6 +199,7 @@ impl Difference {
             outside: false,
             lost: false,
             weak: false,
+            by: [None, None],
             place: 0,
             content: 0,
             again: false,

@@ -37,6 +37,7 @@ const ANSWER: f64 = 0.9;
 /// where others do.
 const RELATED: f64 = 0.03;
 const UNRELATED: f64 = 0.3;
+const UNLIKELY: f64 = 0.45;
 /// What is said so many times more often is no matter of order.
 const AGAIN_MIN: u64 = 5;
 /// The same, where nothing came of it that anybody sees.
@@ -287,8 +288,10 @@ impl<'a> Ranks<'a> {
             AGAIN_MIN
         };
         match root.kind {
-            Kind::File | Kind::Written => root.internal || root.written,
+            Kind::File => root.internal || root.written,
+            Kind::Written => root.internal || root.written || root.permuted || self.unseen,
             Kind::Output => root.permuted,
+            Kind::Elsewhere => true,
             Kind::Payload => root.permuted || root.internal || chance(),
             Kind::Missing | Kind::Extra => root.internal || root.times < many && chance(),
             Kind::Process => chance(),
@@ -303,8 +306,9 @@ impl<'a> Ranks<'a> {
         match root.kind {
             Kind::Payload => root.timely || root.reordered && !self.is_excused(root),
             Kind::Missing | Kind::Extra => root.internal || root.again,
-            Kind::Written => root.internal || root.timely,
+            Kind::Written => root.internal || root.timely || root.permuted,
             Kind::File => root.internal,
+            Kind::Elsewhere => true,
             Kind::Output => root.permuted,
             Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
             Kind::Process | Kind::Exit | Kind::Environment | Kind::Arguments => false,
@@ -495,6 +499,19 @@ impl<'a> Ranks<'a> {
                 }
             }
         }
+        if !symptoms.is_empty() {
+            for (at, suspect) in self.suspects.iter().enumerate() {
+                let slow = suspect.kind == Kind::Slow && suspect.disk && !used[at];
+                let later = symptoms
+                    .iter()
+                    .find(|one| sooner(suspect, one, self.starts));
+                if let Some(symptom) = later.filter(|_| slow) {
+                    used[at] = true;
+                    let score = suspect.weight() * HARMLESS;
+                    judgement.causes.push(suspected(suspect, symptom, score));
+                }
+            }
+        }
         let unused = |kind: Kind| {
             let all = self.suspects.iter().zip(&used);
             all.filter(|(one, used)| one.kind == kind && !**used)
@@ -505,10 +522,14 @@ impl<'a> Ranks<'a> {
         for (suspect, root) in &explained {
             let mut score = self.score(suspect, root, &explained);
             if suspect.kind == Kind::Overtaken {
-                let named =
-                    suspect.lost || words.names_both(suspect) > 0 || is_conflict(suspect, root);
+                let named = suspect.lost
+                    || words.names_both(suspect) > 0
+                    || is_conflict(suspect, root) && !suspect.common.is_empty();
+                // What chance does in any two runs explains no failure.
+                let known = !root.weak || words.names_failure(suspect) || symptoms.is_empty();
                 score = match plausible(suspect, root) {
-                    true if named => score,
+                    true if named && known => score,
+                    true if named => UNLIKELY,
                     true | false => UNRELATED,
                 };
                 if suspect.lost {
@@ -532,8 +553,15 @@ impl<'a> Ranks<'a> {
             }
             let loose = !*is_root && self.is_loose(difference, &roots);
             let fails = !symptoms.is_empty();
-            let mut cause = seen(difference, *is_root, loose, leads(difference), fails);
-            if *is_root && words.shares(difference) && !difference.kind.is_symptom() {
+            let named = words.shares(difference) && !difference.kind.is_symptom();
+            let how = How {
+                loose,
+                leads: leads(difference),
+                fails,
+                named,
+            };
+            let mut cause = seen(difference, *is_root, how);
+            if *is_root && named {
                 cause.score += RELATED;
             }
             judgement.causes.push(cause);
@@ -550,7 +578,12 @@ impl<'a> Ranks<'a> {
                 Kind::Program => false,
                 Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => true,
                 Kind::Jump | Kind::Checksum => true,
-                Kind::Happening | Kind::Process | Kind::Exit | Kind::File | Kind::Written => true,
+                Kind::Happening
+                | Kind::Process
+                | Kind::Exit
+                | Kind::File
+                | Kind::Written
+                | Kind::Elsewhere => true,
                 Kind::Environment | Kind::Arguments | Kind::Output => true,
             };
             cause.is_root && shown
@@ -609,7 +642,7 @@ impl<'a> Ranks<'a> {
             Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
             Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
             Kind::Process | Kind::Exit | Kind::File | Kind::Environment => None,
-            Kind::Written => None,
+            Kind::Written | Kind::Elsewhere => None,
             Kind::Jump | Kind::Checksum | Kind::Program => None,
             Kind::Arguments | Kind::Output => None,
         };
@@ -640,8 +673,27 @@ fn is_conflict(overtaken: &Difference, root: &Difference) -> bool {
         })
 }
 
+/// What is known of a difference when it is judged.
+#[derive(Clone, Copy)]
+struct How {
+    /// It follows from what may have led to nothing.
+    loose: bool,
+    /// Something that failed follows from it.
+    leads: bool,
+    /// Anything failed.
+    fails: bool,
+    /// It speaks of what failed.
+    named: bool,
+}
+
 /// What differs in itself, as a cause.
-fn seen(difference: &Difference, is_root: bool, loose: bool, leads: bool, fails: bool) -> Cause {
+fn seen(difference: &Difference, is_root: bool, how: How) -> Cause {
+    let How {
+        loose,
+        leads,
+        fails,
+        named,
+    } = how;
     let mut score = difference.weight();
     let mut reason = match is_root {
         true => "everything before it is the same in both runs".to_owned(),
@@ -653,7 +705,10 @@ fn seen(difference: &Difference, is_root: bool, loose: bool, leads: bool, fails:
     if !is_root {
         score *= if loose { LOOSE } else { FOLLOWS };
     }
-    if difference.weak {
+    if difference.weak && named && difference.kind == Kind::Elsewhere {
+        score = Kind::Missing.weight();
+        reason += ", and what failed is about the same";
+    } else if difference.weak {
         score *= WEAK;
         reason += ", and chance does as much";
     }
@@ -701,7 +756,7 @@ fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
         Kind::Clock => "the process differs after it, and knows what time it was",
         Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => "",
         Kind::Process | Kind::Exit | Kind::File | Kind::Environment => "",
-        Kind::Written => "",
+        Kind::Written | Kind::Elsewhere => "",
         Kind::Jump | Kind::Checksum | Kind::Program => "",
         Kind::Arguments | Kind::Output => "",
     };
@@ -773,6 +828,11 @@ impl Words {
         }
     }
 
+    /// Whether both name something that what failed names, too.
+    fn names_failure(&self, overtaken: &Difference) -> bool {
+        !self.of_failure.is_empty() && self.names_both(overtaken) > 0
+    }
+
     fn shares(&self, difference: &Difference) -> bool {
         !words_of(difference).is_disjoint(&self.of_symptoms)
     }
@@ -824,6 +884,7 @@ fn in_vain(root: &Difference) -> bool {
         }
         Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::File => false,
         Kind::Written => true,
+        Kind::Elsewhere => false,
         Kind::Environment | Kind::Arguments | Kind::Program => false,
         Kind::Threads | Kind::Randomness | Kind::Clock => false,
     }
@@ -858,7 +919,8 @@ fn sooner(one: &Difference, other: &Difference, starts: [u64; 2]) -> bool {
 /// Whether both are of one process, or of processes that share memory.
 fn same_memory(one: &Difference, other: &Difference) -> bool {
     let of = |difference: &Difference, run: usize| {
-        let point = difference.places[run].as_ref()?.point;
+        let by = difference.by[run].as_ref();
+        let point = by.or(difference.places[run].as_ref())?.point;
         Some((point.event.stream.process, point.place.chain))
     };
     (0..2).any(|run| match (of(one, run), of(other, run)) {
@@ -1079,8 +1141,8 @@ mod tests {
     #[test]
     fn kinds_rank_as_documented() {
         let kinds = [
-            Kind::Overtaken,
             Kind::Jump,
+            Kind::Overtaken,
             Kind::Slow,
             Kind::Missing,
             Kind::Process,
@@ -1088,6 +1150,7 @@ mod tests {
             Kind::Happening,
             Kind::Checksum,
             Kind::Exit,
+            Kind::Elsewhere,
             Kind::Written,
             Kind::File,
             Kind::Environment,

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use reenact_causal::{EventId, Place};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -43,6 +44,8 @@ pub struct Arrival {
     /// It is a line of what no protocol was told of.
     pub line: bool,
     pub text: String,
+    /// Who sent it.
+    pub from: Arc<str>,
 }
 
 /// Where messages arrived that both runs have, by the groups of tasks that got them.
@@ -272,7 +275,10 @@ fn changed_places(one: &Arrival, other: &Arrival) -> Difference {
         true => String::new(),
         false => format!(" and {then}, which share memory"),
     };
-    let what = format!("“{first}” was overtaken by “{second}” on the way to {to}{also}.");
+    let what = format!(
+        "“{first}” from {} was overtaken by “{second}” from {} on the way to {to}{also}.",
+        one.from, other.from
+    );
     let side = |run: usize, first: &Arrival, second: &Arrival| {
         let text = format!(
             "receives {}, then {} ({})",

@@ -365,7 +365,7 @@ fn rough(reply: &Item, noise: &mut Noise) -> Option<u64> {
 }
 
 /// Whether a message asks for something to be done, as far as its protocol tells.
-fn changes(question: &Item) -> bool {
+pub fn changes(question: &Item) -> bool {
     let text = |name: &str| match question.body.get(name) {
         Some(Node::Text(text)) => text.as_str(),
         Some(_) | None => "",

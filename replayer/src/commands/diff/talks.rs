@@ -15,6 +15,7 @@ use super::learn;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::order::Arrival;
 use super::pairs::Pairs;
+use super::polls;
 use super::run::{Item, Run, Sight, Talk};
 use super::sequence::{self, Step, Stretch};
 use super::times;
@@ -26,6 +27,8 @@ const MISSING: &str = "is missing in the second run";
 const EXTRA: &str = "is sent in the second run only";
 /// What is asked and answered so many times more is one thing.
 const AGAIN_MIN: u64 = 5;
+/// Of what is only looked at.
+const LOOKS_MIN: u64 = 3;
 /// Differences of one direction that are told one by one.
 const OF_LANE_MAX: usize = 256;
 /// Words of one text by which it is told how much it is like another, and how alike two are that are the same.
@@ -113,6 +116,7 @@ pub fn compare(
         sent: Vec::new(),
         elsewhere: 0,
         last_sent: runs.map(last_sent),
+        rerouted: 0,
     };
     comparing.found.told = runs.map(|run| {
         let orders = |told: &Vec<(u64, u64)>| told.iter().map(|(order, _)| *order).collect();
@@ -301,6 +305,8 @@ struct Comparing<'a> {
     elsewhere: u64,
     /// When each process sent its last message.
     last_sent: [FxHashMap<u32, u64>; 2],
+    /// Questions that went to another process.
+    rerouted: usize,
 }
 
 impl<'a> Comparing<'a> {
@@ -487,6 +493,7 @@ impl<'a> Comparing<'a> {
                 continue;
             };
             let known = self.arrived([one, other], a.0, [a.1, b.1], true);
+            self.rerouted([of_a, of_b], side, [one, other]);
             // What a test prints is expected in its order.
             if of_a.talk.channel == "stdout" {
                 let what = format!("“{}” of {} stands elsewhere.", one.text, one.sight.who);
@@ -500,6 +507,31 @@ impl<'a> Comparing<'a> {
                 self.elsewhere += 1;
             }
         }
+    }
+
+    /// Notes a question that was asked of another process of the same program.
+    fn rerouted(&mut self, of: [&Described<'a>; 2], side: usize, items: [&Item; 2]) {
+        let ends = [0, 1].map(|run: usize| of[run].talk.ends[1]);
+        let [Some(a), Some(b)] = ends else { return };
+        let same = self.pairs.other(a) == Some(b) || of[0].kin == of[1].kin;
+        let titles = [self.runs[0].name(a), self.runs[1].name(b)];
+        if side != 0 || same || self.rerouted >= OF_LANE_MAX {
+            return;
+        }
+        self.rerouted += 1;
+        let from = &items[1].sight.who;
+        let text = &items[1].text;
+        let what = format!(
+            "“{text}” goes from {from} to {} instead of {} in the second run.",
+            titles[1], titles[0]
+        );
+        let mut difference = Difference::new(Kind::Elsewhere, what).at(
+            shown(&items[0].sight, self.told(0, of[0], side, items[0])),
+            shown(&items[1].sight, self.told(1, of[1], side, items[1])),
+        );
+        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
+        self.found.differences.push(difference);
     }
 
     /// What only one run has: paired with what is alike on another connection between the same two, or
@@ -531,6 +563,7 @@ impl<'a> Comparing<'a> {
         }
         for run in [0, 1] {
             let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+            let mut asks_change: FxHashMap<(&str, usize, u64), bool> = FxHashMap::default();
             let mut again: FxHashMap<(&str, usize, u64), (usize, u64)> = FxHashMap::default();
             for (at, one) in lonely[run].iter().enumerate() {
                 if paired[run].contains(&at) {
@@ -543,6 +576,7 @@ impl<'a> Comparing<'a> {
                     continue;
                 }
                 let item = &of.talk.lanes[one.side][one.at];
+                asks_change.insert(same, one.side == 0 && polls::changes(item));
                 if self.is_cut_off(run, of, one) {
                     self.noise.suppress_builtin(Builtin::Timing, 1);
                     continue;
@@ -562,9 +596,11 @@ impl<'a> Comparing<'a> {
             for (same, (at, times)) in again {
                 let difference = &mut self.found.differences[at];
                 difference.times = times;
+                let looks = !asks_change[&same];
+                let often = |many: &u64| *many >= AGAIN_MIN || *many >= LOOKS_MIN && looks;
                 difference.again = known
                     .get(&same)
-                    .is_some_and(|many| *many >= AGAIN_MIN && times < *many);
+                    .is_some_and(|many| often(many) && times <= *many);
                 let verb = match (run, known.contains_key(&same), times) {
                     (0, _, 1) | (1, false, 1) => continue,
                     (0, _, _) => format!("is missing {times} times in the second run"),
@@ -711,6 +747,7 @@ impl<'a> Comparing<'a> {
                     "tcp" | "unix" | "socket" | "pipe" | "fifo"
                 ),
                 text: items[0].text.clone(),
+                from: items[0].sight.who.clone(),
             });
         }
         known

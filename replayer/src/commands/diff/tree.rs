@@ -85,6 +85,22 @@ impl Comparer<'_> {
         learnt.unwrap_or_else(|| masked.into_owned())
     }
 
+    /// Whether two lists have the same items but for noise, in whatever order.
+    pub fn has_same_items(&mut self, a: &Node, b: &Node) -> bool {
+        let (Node::List(a), Node::List(b)) = (a, b) else {
+            return false;
+        };
+        let [a, b] = [a, b].map(|list| {
+            let hashes = list.iter().map(|item| {
+                let mut hasher = FxHasher::default();
+                self.hash_node(&mut "0".to_owned(), item, 1, &mut hasher);
+                hasher.finish()
+            });
+            sorted(&hashes.collect::<Vec<u64>>())
+        });
+        a == b
+    }
+
     /// Calls `take` with each value and the path to it.
     pub fn leaves(&mut self, node: &Node, take: &mut dyn FnMut(&str, &str)) {
         self.leaves_of(&mut String::new(), node, 0, take);
