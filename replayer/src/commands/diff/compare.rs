@@ -98,7 +98,7 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             if parents[0].is_some_and(|parent| found.excused.contains(&parent.number)) {
                 found.excused.insert(a.number);
             }
-            program([a, b], parents, found);
+            program([a, b], parents, noise, found);
             arguments([a, b], noise, found);
             environment([a, b], parents, noise, found);
             files(runs, [a, b], noise, found);
@@ -125,7 +125,12 @@ fn expired(run: &Run) -> Told {
 }
 
 /// Whether two runs ran the same build of a program.
-fn program(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
+fn program(
+    of: [&Process; 2],
+    parents: [Option<&Process>; 2],
+    noise: &mut Noise,
+    found: &mut Found,
+) {
     let [a, b] = of;
     let inherited = parents.map(|parent| parent.map(|parent| &parent.inputs.image));
     let forked = inherited == [Some(&a.inputs.image), Some(&b.inputs.image)];
@@ -133,12 +138,30 @@ fn program(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found)
         return;
     }
     found.excused.insert(a.number);
+    if is_ignored(noise, "program", &a.name, &a.title) {
+        return;
+    }
     let what = format!("The program {} is another one.", a.title);
     let difference = Difference::new(Kind::Program, what).at(
         shown(&a.start, a.argv.join(" ")),
         shown(&b.start, b.argv.join(" ")),
     );
     found.differences.push(difference);
+}
+
+/// Whether a rule leaves out all of a place, which is then counted.
+fn is_ignored(noise: &mut Noise, protocol: &str, connection: &str, field: &str) -> bool {
+    let mut hits = Hits::new();
+    let spot = Spot {
+        protocol,
+        connection,
+        field,
+    };
+    let ignored = noise.mask(spot, "contents", &mut hits) == "<ignored>";
+    if ignored {
+        noise.suppress(&hits);
+    }
+    ignored
 }
 
 /// Whether a file holds a program's code, which is told apart from what a program is given to work on.
@@ -321,6 +344,10 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
             continue;
         }
         let code = is_code(a, &one.path);
+        if code && is_ignored(noise, "program", &a.name, &one.path) {
+            found.excused.insert(a.number);
+            continue;
+        }
         let mut fields = Vec::new();
         let mut permuted = false;
         if one.is_whole() && other.is_whole() {
@@ -386,7 +413,13 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
             [runs[0].writer(&one.path), runs[1].writer(&other.path)],
             code,
         ) {
-            wrote([in_a, in_b], &one.path, &mut difference);
+            let mut starters = [(0, a, in_a), (1, b, in_b)].into_iter();
+            let given = starters
+                .all(|(run, reader, (writer, _))| is_started_by(runs[run], reader, writer.number));
+            difference.given = given && runs.iter().all(|run| run.times_written(&one.path) == 1);
+            if !given {
+                wrote([in_a, in_b], &one.path, &mut difference);
+            }
         }
         difference.written = runs.iter().any(|run| run.times_written(&one.path) > 1);
         difference.fields = fields;
@@ -398,6 +431,22 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
             found.differences.push(difference);
         }
     }
+}
+
+/// Whether a process is that one, or was started by it.
+fn is_started_by(run: &Run, process: &Process, by: u32) -> bool {
+    if process.number == by {
+        return true;
+    }
+    let mut next = process.parent;
+    while let Some(parent) = next {
+        if parent == by {
+            return true;
+        }
+        let known = run.processes.get(&parent).and_then(|known| known.parent);
+        next = known.filter(|known| *known < parent);
+    }
+    false
 }
 
 /// Of a file that a process of each run wrote, it is that process that did something else.

@@ -153,6 +153,12 @@ pub struct Difference {
     pub content: u64,
     /// Of a file that was written in the run: who wrote it.
     pub by: [Option<Sight>; 2],
+    /// In one run its sender had been told what it says there, and not in the other.
+    pub forwarded: bool,
+    /// It is about a file that whoever started its reader wrote for it.
+    pub given: bool,
+    /// It is what a server says first to whoever connects, such as the number of the connection.
+    pub greets: bool,
     /// The run whose order alone says what is before it and behind it.
     pub decides: Option<usize>,
     /// It is about a file that the run wrote itself.
@@ -199,6 +205,9 @@ impl Difference {
             outside: false,
             lost: false,
             weak: false,
+            greets: false,
+            given: false,
+            forwarded: false,
             by: [None, None],
             place: 0,
             content: 0,
@@ -228,7 +237,11 @@ impl Difference {
         match self.kind {
             Kind::Exit if self.outside => Kind::Missing.weight() + 0.01,
             // What was there before the run, and is read as it is, is a cause and no consequence.
-            Kind::File if self.outside && !self.fields.is_empty() && !self.internal => GIVEN,
+            Kind::File
+                if (self.outside || self.given) && !self.fields.is_empty() && !self.internal =>
+            {
+                GIVEN
+            }
             // A few lines that were changed say more than that a program is another one.
             Kind::Program if (1..=LINES_MAX).contains(&self.fields.len()) && self.more == 0 => {
                 GIVEN - 0.01

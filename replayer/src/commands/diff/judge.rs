@@ -28,7 +28,7 @@ const FOLLOWS: f64 = 0.35;
 /// And where that may only be a matter of order.
 const LOOSE: f64 = 0.9;
 /// How far the only explanation that is left is in front of what it explains.
-const AHEAD: f64 = 0.03;
+const AHEAD: f64 = 0.06;
 /// Where the same values are only given to others.
 const PERMUTED: f64 = 0.5;
 /// What is left of an answer of one who was told things in another order.
@@ -38,12 +38,15 @@ const ANSWER: f64 = 0.9;
 const RELATED: f64 = 0.03;
 const UNRELATED: f64 = 0.3;
 const UNLIKELY: f64 = 0.45;
+const LIKELY: f64 = 0.7;
 /// What is said so many times more often is no matter of order.
 const AGAIN_MIN: u64 = 5;
 /// The same, where nothing came of it that anybody sees.
 const UNSEEN_AGAIN_MIN: u64 = 20;
 /// Digits of a number that is likely to be drawn by chance.
 const DRAWN_DIGITS_MIN: usize = 6;
+/// Digits behind the point of a number that was measured.
+const FINE_DIGITS_MIN: usize = 3;
 /// Messages that came too late, of which it is asked why.
 const LATE_MAX: usize = 64;
 /// Slow things that are told of one difference, and how much less it says that a message came late than why.
@@ -202,8 +205,8 @@ impl<'a> Ranks<'a> {
         // What a program says of its state leads to nothing.
         let unlikely = root.kind == Kind::Program && root.weight() < Kind::Payload.weight();
         !unlikely
-            && root.kind != Kind::Checksum
-            && (!root.weak || other.weak)
+            && !matches!(root.kind, Kind::Checksum | Kind::Output)
+            && (!root.weak || other.weak || other.kind.is_symptom())
             && !root.internal
             && !root.permuted
             && !is_handed_on(root, other)
@@ -279,6 +282,7 @@ impl<'a> Ranks<'a> {
         let chance = || {
             let looped = self.loops.contains(&process_in(root))
                 || self.is_drawn(root)
+                || is_fine(root)
                 || self.unseen && self.is_behind_chance(root);
             !root.outside && !self.is_excused(root) && (looped || self.is_reordered(root))
         };
@@ -304,7 +308,13 @@ impl<'a> Ranks<'a> {
     /// Whether chance does as much between any two runs.
     fn is_weak(&self, root: &Difference) -> bool {
         match root.kind {
-            Kind::Payload => root.timely || root.reordered && !self.is_excused(root),
+            Kind::Payload if root.forwarded => root.permuted || root.internal,
+            Kind::Payload => {
+                let overtaken = || self.is_behind(root, &[Kind::Overtaken]);
+                let chance = self.is_drawn(root) || overtaken();
+                let sure = !root.outside && !self.is_excused(root);
+                root.permuted || root.internal || root.greets || is_fine(root) || chance && sure
+            }
             Kind::Missing | Kind::Extra => root.internal || root.again,
             Kind::Written => root.internal || root.timely || root.permuted,
             Kind::File => root.internal,
@@ -337,9 +347,14 @@ impl<'a> Ranks<'a> {
 
     /// Whether messages arrived or threads ran in another order before it.
     fn is_reordered(&self, root: &Difference) -> bool {
+        self.is_behind(root, &[Kind::Overtaken, Kind::Threads])
+    }
+
+    /// Whether a suspect of one of some kinds is before it in its process.
+    fn is_behind(&self, root: &Difference, kinds: &[Kind]) -> bool {
         let mut suspects = self.suspects.iter();
         suspects.any(|suspect| {
-            matches!(suspect.kind, Kind::Overtaken | Kind::Threads)
+            kinds.contains(&suspect.kind)
                 && same_memory(suspect, root)
                 && (self.before)(suspect, root)
         })
@@ -522,13 +537,13 @@ impl<'a> Ranks<'a> {
         for (suspect, root) in &explained {
             let mut score = self.score(suspect, root, &explained);
             if suspect.kind == Kind::Overtaken {
-                let named = suspect.lost
-                    || words.names_both(suspect) > 0
-                    || is_conflict(suspect, root) && !suspect.common.is_empty();
+                let named =
+                    suspect.lost || words.names_both(suspect) > 0 || is_conflict(suspect, root);
                 // What chance does in any two runs explains no failure.
                 let known = !root.weak || words.names_failure(suspect) || symptoms.is_empty();
                 score = match plausible(suspect, root) {
                     true if named && known => score,
+                    true if named && is_conflict(suspect, root) => LIKELY,
                     true if named => UNLIKELY,
                     true | false => UNRELATED,
                 };
@@ -538,6 +553,14 @@ impl<'a> Ranks<'a> {
             }
             if !leads(suspect) {
                 score *= HARMLESS;
+            }
+            // Whoever waits in vain for what is missing is slow to answer.
+            let caused = |one: &&&Difference| {
+                let said = matches!(one.kind, Kind::Missing | Kind::Extra | Kind::Process);
+                said && !one.weak && !std::ptr::eq(**one, *root) && (self.before)(one, suspect)
+            };
+            if (suspect.answer || suspect.late) && roots.iter().any(|one| caused(&one)) {
+                score *= LOOSE;
             }
             judgement.causes.push(suspected(suspect, root, score));
         }
@@ -637,7 +660,13 @@ impl<'a> Ranks<'a> {
             all.any(|(one, of)| one.kind == Kind::Threads && std::ptr::eq(*of, root))
         };
         let ahead = match suspect.kind {
-            Kind::Threads if sure && fresh() => Some(AHEAD / 2.0),
+            Kind::Threads if sure && fresh() => Some(AHEAD * 0.75),
+            // What is lost or said again is told by itself: that chance did it is behind that.
+            Kind::Randomness
+                if matches!(root.kind, Kind::Missing | Kind::Extra) || root.forwarded =>
+            {
+                return root.kind.weight() - LATER;
+            }
             Kind::Randomness if sure && suspect.outside && (fresh() || !threads()) => Some(AHEAD),
             Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
             Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
@@ -652,6 +681,25 @@ impl<'a> Ranks<'a> {
             None => suspect.kind.weight(),
         }
     }
+}
+
+/// Whether all that differs are numbers with so many digits behind the point that they were measured, and that are
+/// about the same: how busy the machine was, or what the time was.
+fn is_fine(root: &Difference) -> bool {
+    let number = |value: &Option<String>| -> Option<f64> {
+        let text = value.as_deref()?.trim_matches('"');
+        let decimals = text.rsplit_once('.').map_or(0, |(_, digits)| digits.len());
+        text.parse().ok().filter(|_| decimals >= FINE_DIGITS_MIN)
+    };
+    let fine = root.fields.iter().all(|field| {
+        // One of them may end in a zero, which is not written.
+        let any = number(&field.a).or(number(&field.b)).is_some();
+        let parse =
+            |value: &Option<String>| value.as_deref()?.trim_matches('"').parse::<f64>().ok();
+        let both = parse(&field.a).zip(parse(&field.b));
+        any && both.is_some_and(|(a, b)| (a - b).abs() <= a.abs().max(b.abs()) / 2.0)
+    });
+    fine && !root.fields.is_empty() && root.more == 0
 }
 
 /// Whether what differs has a name in it that one of the two messages said that changed places.
@@ -1018,7 +1066,11 @@ mod tests {
 
     #[test]
     fn an_overtaking_counts_only_where_the_receiver_goes_on_differently() {
-        let overtaken = || vec![at(Kind::Overtaken, 2, 5, "overtaken")];
+        let overtaken = || {
+            let mut overtaken = at(Kind::Overtaken, 2, 5, "overtaken");
+            overtaken.related = true;
+            vec![overtaken]
+        };
         let seen = |reply: Difference, links: &[(&str, &str)]| {
             let links = [links, &[("reply", "exit")]].concat();
             ranked(
@@ -1028,7 +1080,7 @@ mod tests {
             )
         };
         let reply = || at(Kind::Payload, 2, 20, "reply");
-        let judgement = seen(reply(), &[("overtaken", "reply")]);
+        let judgement = seen(reply(), &[("overtaken", "reply"), ("overtaken", "exit")]);
         assert_eq!(order(&judgement), ["overtaken", "reply", "exit"]);
         assert_eq!(judgement.first.unwrap().difference.what, "overtaken");
         // Another process's difference cannot come from it, as all that it was told was the same.
@@ -1047,7 +1099,11 @@ mod tests {
     #[test]
     fn what_only_came_of_order_is_of_no_consequence_unless_somebody_sees_it() {
         let overtaken = || vec![at(Kind::Overtaken, 2, 5, "overtaken")];
-        let links = [("overtaken", "reply"), ("reply", "next")];
+        let links = [
+            ("overtaken", "reply"),
+            ("reply", "next"),
+            ("overtaken", "next"),
+        ];
         let both = || {
             let next = at(Kind::Payload, 3, 30, "next");
             vec![at(Kind::Payload, 2, 20, "reply"), next]

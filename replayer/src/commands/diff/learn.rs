@@ -26,7 +26,7 @@ const TEXT_MAX: usize = 16 << 10;
 /// Values from which on a place is judged by how they are spread, rather than by what they look like.
 const SPREAD_MIN: usize = 5;
 /// Characters of a drawn value that is known again elsewhere.
-const KNOWN_MIN: usize = 5;
+const KNOWN_MIN: usize = 4;
 
 /// What was learnt.
 #[derive(Clone, Default)]
@@ -39,7 +39,9 @@ impl Learnt {
     /// What is known of a word at a place.
     fn kind(&self, place: Option<u64>, word: &str) -> Option<Builtin> {
         let of_place = place.and_then(|place| self.places.get(&place)).copied();
-        of_place.or_else(|| self.values.contains(word).then_some(Builtin::Drawn))
+        // In messages, short values are too many other things.
+        let long = place.is_none() || is_long(word);
+        of_place.or_else(|| (long && self.values.contains(word)).then_some(Builtin::Drawn))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -285,14 +287,16 @@ pub fn learn(both: [&Values; 2], good: &[Values]) -> Learnt {
             }
         }
     }
-    let known = |word: &&&str| {
-        let long = word.len() >= KNOWN_MIN + 1 || word.len() == KNOWN_MIN && looks_drawn(word);
-        long && word.bytes().any(|byte| byte.is_ascii_digit())
-    };
+    let known =
+        |word: &&&str| word.len() >= KNOWN_MIN && word.bytes().any(|byte| byte.is_ascii_digit());
     let [a, b] = &of_runs;
     let values = a.symmetric_difference(b).filter(known);
     learnt.values = values.map(|word| (*word).to_owned()).collect();
     learnt
+}
+
+fn is_long(word: &str) -> bool {
+    word.len() > KNOWN_MIN + 1 || word.len() > KNOWN_MIN && looks_drawn(word)
 }
 
 fn texts(values: &[(u64, String)]) -> Vec<&str> {
@@ -321,8 +325,12 @@ fn is_drawn(a: &[&str], b: &[&str]) -> bool {
     let distinct = |values: &[&str]| values.iter().collect::<FxHashSet<_>>().len();
     let spread = |values: &[&str]| distinct(values) * 5 >= values.len() * 4;
     let common = common(a, b);
-    if least == 0 || !spread(a) || !spread(b) || common * 10 > least {
+    if least == 0 || common * 10 > least {
         return false;
+    }
+    if !spread(a) || !spread(b) {
+        // What was drawn once is said again and again.
+        return common == 0 && a.iter().chain(b).all(|value| is_surely_drawn(value));
     }
     let looks = a.iter().chain(b).filter(|value| looks_drawn(value)).count();
     let all = a.len() + b.len();
@@ -368,9 +376,11 @@ fn looks_drawn(word: &str) -> bool {
 }
 
 fn is_surely_drawn(word: &str) -> bool {
+    let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let least = if word.bytes().all(hexadecimal) { 1 } else { 2 };
     match decimals(word) {
         Some(decimals) => decimals >= 9,
-        None => looks_drawn(word) && word.len() >= 6 && changes(word) >= 2,
+        None => looks_drawn(word) && word.len() >= 6 && changes(word) >= least,
     }
 }
 

@@ -76,9 +76,14 @@ follows from. Further noise is named in a file of rules (TOML), of which all par
   field = \"content.cache.*\"
   [[ignore]]                       # leaves out what the regular expression matches
   text = 'seq=\\d+'
-  [[ignore]]                       # protocols env, argv and file are not messages
+  [[ignore]]                       # protocols env, argv, file and program are not messages
   protocol = \"env\"
   field = \"LANG\"
+
+Values that are drawn anew in each run (hardly any comes twice at one place, and hardly any is in both runs)
+are noise as well. With further runs that passed, whatever differs between two good ones is noise:
+
+  replay diff --also-good good2.zst --also-good good3.zst good.zst bad.zst
 
 Scores are between 0 and 1: they say which kind of cause is likelier, and are no probabilities.
 

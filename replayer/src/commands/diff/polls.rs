@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::run::{Item, Run, Talk};
-use super::talks::{name, Hashes};
+use super::talks::Hashes;
 
 /// Bytes of an answer that is more than a word or a number.
 const LONG_MIN: usize = 100;
@@ -140,6 +140,8 @@ struct Asked {
     told_ns: u64,
     /// A hash of the answer, of a long one without its numbers.
     answer: u64,
+    /// The same without any numbers.
+    rough: u64,
     failed: bool,
     /// It asks for something to be done, rather than how things are.
     changes: bool,
@@ -197,7 +199,11 @@ fn leave_out_surplus(both: [&[Asked]; 2], gone: &mut [Gone; 2], kept: &mut [Kept
     });
     for (run, all) in both.into_iter().enumerate() {
         let mut left = counts[1 - run].clone();
-        for asked in all.iter().rev() {
+        if let Some(count) = all.last().and_then(|last| left.get_mut(&last.answer)) {
+            *count -= 1;
+        }
+        // The last one is there in both runs.
+        for asked in all.iter().rev().skip(1) {
             match left.get_mut(&asked.answer).filter(|left| **left > 0) {
                 Some(left) => *left -= 1,
                 None => asked.leave_out(&mut gone[run]),
@@ -224,10 +230,30 @@ fn is_poll(a: &[Asked], b: &[Asked]) -> bool {
         let not_yet = |asked: &Asked| asked.answer != last_a.answer && !asked.failed;
         waits && pauses(all) && earlier.iter().all(|asked| not_yet(asked) && !asked.changes)
     };
+    if is_start(a, b) {
+        return true;
+    }
     let again = a.len() + b.len() > 2;
     // Where several ask as often as they did, nobody waited.
     let several = a.len() == b.len() && (is_of_several(a) || is_of_several(b));
     again && !several && last_a.answer == last_b.answer && earlier(a) && earlier(b)
+}
+
+/// Whether both runs look whether somebody is there yet, and are told the same error until it is. A storm of tries is
+/// none of this: neither run asks far more often than the other.
+fn is_start(a: &[Asked], b: &[Asked]) -> bool {
+    let ends = |all: &[Asked]| {
+        let (last, earlier) = all.split_last()?;
+        let alike = earlier
+            .windows(2)
+            .all(|pair| pair[0].answer == pair[1].answer);
+        let not_yet = earlier.iter().all(|asked| asked.failed && !asked.changes);
+        (alike && not_yet && !last.failed).then_some(last.rough)
+    };
+    let (least, most) = (a.len().min(b.len()), a.len().max(b.len()));
+    let about = most <= least * IDLE_RATIO || most <= least + 2;
+    let waits = a.len() + b.len() > 2 && pauses(a) && pauses(b);
+    about && waits && ends(a).is_some() && ends(a) == ends(b)
 }
 
 /// A loop that looks for work asks the same and is told the same, many times in both runs: how often is a
@@ -303,7 +329,12 @@ fn questions(
 ) -> FxHashMap<(String, u64), Vec<Asked>> {
     let mut all: FxHashMap<(String, u64), Vec<Asked>> = FxHashMap::default();
     for (number, (talk, hashes)) in run.talks.iter().zip(hashes).enumerate() {
-        let name = name(run, talk);
+        // Of several servers of one program, one may be there before another.
+        let title = |side: usize| match talk.ends[side].and_then(|end| run.processes.get(&end)) {
+            Some(process) => process.title.as_str(),
+            None => &talk.names[side],
+        };
+        let name = format!("{} -> {}", title(0), title(1));
         let sent_ns = |item: &Item| item.sight.point.time_ns;
         // Whoever asks has got the answer before it asks again; the call that sent it may end later.
         let told_ns = |item: &Item| item.received.as_ref().unwrap_or(&item.sight).point.time_ns;
@@ -317,9 +348,20 @@ fn questions(
             if answers.is_empty() {
                 continue;
             }
-            let mut hasher = FxHasher::default();
+            let failed = answers.iter().any(is_error);
+            let (mut hasher, mut plain) = (FxHasher::default(), FxHasher::default());
             for (answer, hash) in answers.iter().zip(&hashes[1][from..told]) {
-                hasher.write_u64(rough(answer, noise).unwrap_or(*hash));
+                let first = answer.text.split(' ').next().unwrap_or_default();
+                // An error is told by its number.
+                match failed {
+                    true => hasher.write(first.as_bytes()),
+                    false => hasher.write_u64(rough(answer, noise).unwrap_or(*hash)),
+                }
+                let letters = answer
+                    .text
+                    .bytes()
+                    .filter(|byte| !byte.is_ascii_digit() && *byte != b'.');
+                letters.for_each(|byte| plain.write_u8(byte));
             }
             let key = (name.clone(), hashes[0][at]);
             all.entry(key).or_default().push(Asked {
@@ -330,7 +372,8 @@ fn questions(
                 time_ns: sent_ns(question),
                 told_ns: answers.iter().map(told_ns).max().unwrap_or(0),
                 answer: hasher.finish(),
-                failed: answers.iter().any(is_error),
+                rough: plain.finish(),
+                failed,
                 changes: changes(question),
                 again: hashes[0]
                     .get(at + 1)

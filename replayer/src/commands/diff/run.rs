@@ -768,5 +768,25 @@ fn cut(pieces: &Pieces, channel: &'static str, messages: bool) -> Vec<Spanning> 
             item(text.as_bytes(), Some(Node::Bytes(blob)), sight),
         ));
     }
+    hide_lengths(&mut items);
     items
+}
+
+/// A line that ends with how long the next one is says nothing by that.
+fn hide_lengths(items: &mut [Spanning]) {
+    let line = |item: &Item| match &item.body {
+        Node::Text(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+        _ => None,
+    };
+    for at in 1..items.len() {
+        let Some((head, next)) = line(&items[at - 1].2).zip(line(&items[at].2)) else {
+            continue;
+        };
+        let number = head.rsplit([' ', ':', '=', '$']).next().unwrap_or_default();
+        let counts = number.parse() == Ok(next.len()) && number.len() > 1;
+        if counts {
+            let rest = &head[..head.len() - number.len()];
+            items[at - 1].2.body = Node::text(format!("{rest}<length>"));
+        }
+    }
 }

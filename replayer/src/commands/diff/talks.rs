@@ -19,7 +19,7 @@ use super::polls;
 use super::run::{Item, Run, Sight, Talk};
 use super::sequence::{self, Step, Stretch};
 use super::times;
-use super::tree::Comparer;
+use super::tree::{Comparer, FieldDiff};
 use crate::commands::show::words::shortened;
 
 /// What is said of a message that only one of the runs has.
@@ -36,6 +36,11 @@ const PARTS_MAX: usize = 256;
 const LIKE_MAX: usize = 100;
 /// Of so many messages on each side, each is compared with each.
 const PAIRED_MAX: usize = 256;
+/// Messages to one process, and their bytes, that are looked at to tell whether it passes on what it was told, and how
+/// many of the last ones.
+const TOLD_MAX: usize = 1 << 14;
+const TOLD_TEXT_MAX: usize = 4 << 10;
+const FORWARDED_WITHIN: usize = 64;
 /// Messages that came later, of which it is asked why.
 const SENT_MAX: usize = 1 << 20;
 
@@ -117,6 +122,7 @@ pub fn compare(
         elsewhere: 0,
         last_sent: runs.map(last_sent),
         rerouted: 0,
+        told_to: runs.map(told_to),
     };
     comparing.found.told = runs.map(|run| {
         let orders = |told: &Vec<(u64, u64)>| told.iter().map(|(order, _)| *order).collect();
@@ -156,6 +162,55 @@ pub fn compare(
     comparing.slow_messages(&matched, &answered);
     noise_of_order(comparing.noise, comparing.elsewhere);
     comparing.arrivals
+}
+
+/// What each process was told, as text.
+fn told_to(run: &Run) -> FxHashMap<u32, Vec<(u64, String)>> {
+    let mut all: FxHashMap<u32, Vec<(u64, String)>> = FxHashMap::default();
+    for item in run.talks.iter().flat_map(|talk| &talk.lanes).flatten() {
+        let Some(received) = &item.received else {
+            continue;
+        };
+        let told = all.entry(received.point.event.stream.process).or_default();
+        if told.len() < TOLD_MAX {
+            let mut text = serde_json::to_string(&item.body).unwrap_or_default();
+            let mut end = text.len().min(TOLD_TEXT_MAX);
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            text.truncate(end);
+            told.push((received.point.time_ns, text));
+        }
+    }
+    all.values_mut().for_each(|told| told.sort());
+    all
+}
+
+/// Whether a message is the first of its connection, and the server's.
+fn greets(talk: &Talk, item: &Item) -> bool {
+    let begins = |lane: &[Item]| {
+        lane.first()
+            .map_or(u64::MAX, |first| first.sight.point.time_ns)
+    };
+    let sent_ns = item.sight.point.time_ns;
+    begins(&talk.lanes[1]) == sent_ns && begins(&talk.lanes[0]) > sent_ns
+}
+
+/// Whether one of some texts has a value, and if it is but a number, at the same name.
+fn knows(told: &[(u64, String)], path: &str, value: &Option<String>) -> bool {
+    let named = |part: &&str| part.bytes().any(|byte| !byte.is_ascii_digit());
+    let name = path.rsplit('.').find(named);
+    let value = value.as_deref().map(|value| value.trim_matches('"'));
+    let Some(value) = value.filter(|value| !value.is_empty() && !value.ends_with('…')) else {
+        return false;
+    };
+    let plain = value.len() > 3 && !value.bytes().all(|byte| byte.is_ascii_digit());
+    told.iter().any(|(_, text)| {
+        text.match_indices(value).any(|(at, _)| {
+            let before = text[..at].trim_end_matches(|c: char| "\": '\\".contains(c));
+            plain || name.is_some_and(|name| before.ends_with(name))
+        })
+    })
 }
 
 /// When each process sent its last message.
@@ -307,6 +362,8 @@ struct Comparing<'a> {
     last_sent: [FxHashMap<u32, u64>; 2],
     /// Questions that went to another process.
     rerouted: usize,
+    /// What each process was told, in the order of time.
+    told_to: [FxHashMap<u32, Vec<(u64, String)>>; 2],
 }
 
 impl<'a> Comparing<'a> {
@@ -553,11 +610,21 @@ impl<'a> Comparing<'a> {
         }
         let extra: FxHashSet<u64> = lonely[1].iter().map(|one| one.hash).collect();
         let mut known: FxHashMap<(&str, usize, u64), u64> = FxHashMap::default();
+        // Of one connection, at most.
+        let mut known_ends: FxHashMap<(&str, usize, u64), u64> = FxHashMap::default();
         for of in talks[0].iter().filter(|_| !extra.is_empty()) {
             for (side, hashes) in of.hashes.iter().enumerate() {
                 let found = hashes.iter().filter(|hash| extra.contains(hash));
+                let mut here: FxHashMap<u64, u64> = FxHashMap::default();
                 for hash in found {
                     *known.entry((of.roles.as_str(), side, *hash)).or_default() += 1;
+                    *here.entry(*hash).or_default() += 1;
+                }
+                for (hash, many) in here {
+                    let most = known_ends
+                        .entry((of.roles.as_str(), side, hash))
+                        .or_default();
+                    *most = many.max(*most);
                 }
             }
         }
@@ -576,7 +643,7 @@ impl<'a> Comparing<'a> {
                     continue;
                 }
                 let item = &of.talk.lanes[one.side][one.at];
-                asks_change.insert(same, one.side == 0 && polls::changes(item));
+                asks_change.insert(same, polls::changes(item));
                 if self.is_cut_off(run, of, one) {
                     self.noise.suppress_builtin(Builtin::Timing, 1);
                     continue;
@@ -597,10 +664,10 @@ impl<'a> Comparing<'a> {
                 let difference = &mut self.found.differences[at];
                 difference.times = times;
                 let looks = !asks_change[&same];
-                let often = |many: &u64| *many >= AGAIN_MIN || *many >= LOOKS_MIN && looks;
-                difference.again = known
-                    .get(&same)
-                    .is_some_and(|many| often(many) && times <= *many);
+                let of_roles = known.get(&same).copied().unwrap_or(0);
+                let of_ends = known_ends.get(&same).copied().unwrap_or(0);
+                let often = of_roles >= AGAIN_MIN || of_ends >= LOOKS_MIN && looks;
+                difference.again = often && times <= of_roles;
                 let verb = match (run, known.contains_key(&same), times) {
                     (0, _, 1) | (1, false, 1) => continue,
                     (0, _, _) => format!("is missing {times} times in the second run"),
@@ -815,6 +882,11 @@ impl<'a> Comparing<'a> {
         difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
         difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
         difference.internal = self.is_internal(of[0], items[0]);
+        difference.greets = side == 1 && (0..2).all(|run: usize| greets(of[run].talk, items[run]));
+        difference.forwarded = self.is_forwarded(items, &compared.fields);
+        if difference.forwarded {
+            difference.note = "in one run its sender passes on what it was told".to_owned();
+        }
         difference.more = compared.different - compared.fields.len() as u64;
         difference.fields = compared.fields;
         difference.outside = of[0].talk.ends[side].is_none();
@@ -822,6 +894,24 @@ impl<'a> Comparing<'a> {
             difference.note = format!("the time in it is {} in the second run", away(*apart_ms));
         }
         Some(difference)
+    }
+
+    /// Whether the sender had been told a value that differs in one run, and not in the other: it passes something else
+    /// on.
+    fn is_forwarded(&self, items: [&Item; 2], fields: &[FieldDiff]) -> bool {
+        let near = [0, 1].map(|run: usize| {
+            let point = items[run].sight.point;
+            let told = self.told_to[run].get(&point.event.stream.process);
+            let told = told.map_or(&[][..], Vec::as_slice);
+            let until = told.partition_point(|(time_ns, _)| *time_ns <= point.time_ns);
+            &told[until.saturating_sub(FORWARDED_WITHIN)..until]
+        });
+        let mut changed = fields.iter().filter(|field| {
+            let of_a = knows(near[0], &field.path, &field.a);
+            let of_b = knows(near[1], &field.path, &field.b);
+            field.a.is_some() && field.b.is_some() && of_a != of_b
+        });
+        changed.next().is_some()
     }
 
     /// A datagram that is sent in both runs and arrives in one, though what was sent behind it did.

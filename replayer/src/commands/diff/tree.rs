@@ -366,7 +366,15 @@ fn shown_key((name, at): &(&str, usize)) -> String {
 
 /// JSON that stands in a text.
 fn embedded(node: &Node) -> Option<Node> {
-    let Node::Text(text) = node else { return None };
+    // A body of JSON that was declared to be a form is one name without a value.
+    let text = match node {
+        Node::Text(text) => text.as_str(),
+        Node::Map(fields) => match fields.as_slice() {
+            [(name, Node::Text(value))] if name.starts_with('{') && value.is_empty() => name,
+            _ => return None,
+        },
+        _ => return None,
+    };
     let trimmed = text.trim();
     let encloses = trimmed.starts_with('{') && trimmed.ends_with('}')
         || trimmed.starts_with('[') && trimmed.ends_with(']');
