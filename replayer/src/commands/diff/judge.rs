@@ -667,7 +667,11 @@ impl<'a> Ranks<'a> {
             {
                 return root.kind.weight() - LATER;
             }
-            Kind::Randomness if sure && suspect.outside && (fresh() || !threads()) => Some(AHEAD),
+            Kind::Randomness
+                if sure && picks(root) && suspect.outside && (fresh() || !threads()) =>
+            {
+                Some(AHEAD)
+            }
             Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
             Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
             Kind::Process | Kind::Exit | Kind::File | Kind::Environment => None,
@@ -681,6 +685,16 @@ impl<'a> Ranks<'a> {
             None => suspect.kind.weight(),
         }
     }
+}
+
+/// Whether what differs may have been picked from several: a number is rather the result of something.
+fn picks(root: &Difference) -> bool {
+    let number = |value: &Option<String>| {
+        let text = value.as_deref().unwrap_or_default();
+        text.trim_matches('"').parse::<f64>().is_ok()
+    };
+    let mut fields = root.fields.iter();
+    fields.all(|field| !number(&field.a) || !number(&field.b))
 }
 
 /// Whether all that differs are numbers with so many digits behind the point that they were measured, and that are
