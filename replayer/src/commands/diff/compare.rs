@@ -6,7 +6,8 @@ use reenact_causal::{Ended, Point};
 use reenact_wire::Node;
 
 use super::difference::{Difference, Kind, Shown};
-use super::inputs::Opened;
+use super::inputs::{Opened, Took};
+use super::learn::words;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::order::Arrived;
 use super::pairs::Pairs;
@@ -33,6 +34,9 @@ const OF_TERMINAL: [&str; 9] = [
     "SSH_TTY",
     "WINDOWID",
 ];
+/// Characters of a word or number that may have been drawn by chance.
+const DRAWN_MIN: usize = 4;
+const SIGTERM: u32 = 15;
 /// Characters of texts in sentences.
 const TEXT_MAX: usize = 160;
 
@@ -57,6 +61,8 @@ pub struct Found {
     pub told: [Told; 2],
     /// When processes of each run had waited as long as they wanted to, in vain.
     pub expired: [Told; 2],
+    /// Hashes of answers to what is looked at again and again in both runs: what is seen is a matter of time.
+    pub watched: BTreeSet<u64>,
     /// Where messages arrived that both runs have.
     pub arrived: Arrived,
 }
@@ -99,7 +105,7 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
                 found.excused.insert(a.number);
             }
             program([a, b], parents, noise, found);
-            arguments([a, b], noise, found);
+            arguments(runs, [a, b], noise, found);
             environment([a, b], parents, noise, found);
             files(runs, [a, b], noise, found);
             looks(runs, [a, b], noise, found);
@@ -107,7 +113,7 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             happenings([a, b], noise, found);
             checksums([a, b], found);
             endings(runs, [a, b], noise, found);
-            slow([a, b], found);
+            slow([a, b], noise, found);
             suspects([a, b], found);
         }
     }
@@ -134,18 +140,30 @@ fn program(
     let [a, b] = of;
     let inherited = parents.map(|parent| parent.map(|parent| &parent.inputs.image));
     let forked = inherited == [Some(&a.inputs.image), Some(&b.inputs.image)];
-    if a.inputs.image == b.inputs.image || forked {
+    let known = !a.inputs.image.is_empty() && !b.inputs.image.is_empty();
+    if a.inputs.image == b.inputs.image || forked || !known {
         return;
     }
     found.excused.insert(a.number);
     if is_ignored(noise, "program", &a.name, &a.title) {
         return;
     }
-    let what = format!("The program {} is another one.", a.title);
-    let difference = Difference::new(Kind::Program, what).at(
-        shown(&a.start, a.argv.join(" ")),
-        shown(&b.start, b.argv.join(" ")),
-    );
+    let path = match a.inputs.executable.as_str() {
+        "" => &a.title,
+        path => path,
+    };
+    let what = format!("The program {path} is another build: its code or data differ.");
+    let side = |process: &Process| {
+        let mapped = process.inputs.image.iter().map(|(_, len, _)| len);
+        let text = format!(
+            "runs {} ({} bytes mapped)",
+            process.argv.join(" "),
+            mapped.sum::<u64>()
+        );
+        shown(&process.start, text)
+    };
+    let mut difference = Difference::new(Kind::Program, what).at(side(a), side(b));
+    difference.built = true;
     found.differences.push(difference);
 }
 
@@ -190,7 +208,7 @@ fn is_cache(path: &str) -> bool {
     path.contains("/__pycache__/") || path.ends_with(".pyc") || path == "/etc/ld.so.cache"
 }
 
-fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
+fn arguments(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
     let [a, b] = of;
     if a.argv == b.argv {
         return;
@@ -233,8 +251,38 @@ fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
             shown(&b.start, b.argv.join(" ")),
         );
         difference.fields = compared.fields;
+        difference.drawn = kind == Kind::Arguments
+            && compared.different == difference.fields.len() as u64
+            && difference.fields.iter().all(|field| {
+                let both = [&field.a, &field.b];
+                (0..2).all(|run: usize| is_drawn_argument(runs[run], [both[run], both[1 - run]]))
+            });
         found.differences.push(difference);
     }
+}
+
+/// Whether all that is in the first of two arguments and not in the other looks as if it was drawn by chance, and
+/// no message repeats it. What seeds a program is meant to decide what it does.
+fn is_drawn_argument(run: &Run, [own, other]: [&Option<String>; 2]) -> bool {
+    let (Some(own), Some(other)) = (own, other) else {
+        return false;
+    };
+    let others: BTreeSet<&str> = words(other)
+        .iter()
+        .map(|word| &other[word.range()])
+        .collect();
+    let found = words(own);
+    let mut differ = found
+        .iter()
+        .filter(|word| !others.contains(&own[word.range()]));
+    let drawn = |text: &str| text.len() >= DRAWN_MIN && text.bytes().any(|b| b.is_ascii_digit());
+    let seeds = own.to_ascii_lowercase().contains("seed");
+    !seeds
+        && differ.clone().next().is_some()
+        && differ.all(|word| {
+            let text = &own[word.range()];
+            drawn(text) && !run.says(text)
+        })
 }
 
 fn environment(
@@ -587,20 +635,48 @@ pub fn away(ms: i128) -> String {
 }
 
 /// What took far longer in one of the runs, and waits for nobody who is recorded.
-fn slow(of: [&Process; 2], found: &mut Found) {
-    let [a, b] = of.map(|process| &process.inputs.took);
-    let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+fn slow(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
+    // By names without what differs between any two runs.
+    let [a, b] = of.map(|process| {
+        let mut all: BTreeMap<String, (&String, Took)> = BTreeMap::new();
+        for (name, took) in &process.inputs.took {
+            let spot = Spot {
+                protocol: "file",
+                connection: &process.name,
+                field: "path",
+            };
+            let masked = noise.mask(spot, name, &mut Hits::new()).into_owned();
+            match all.get_mut(&masked) {
+                None => {
+                    all.insert(masked, (name, *took));
+                }
+                Some((known, sum)) => {
+                    let total_ns = sum.total_ns.saturating_add(took.total_ns);
+                    if took.longest_ns > sum.longest_ns {
+                        (*known, *sum) = (name, *took);
+                    }
+                    sum.total_ns = total_ns;
+                }
+            }
+        }
+        all
+    });
+    let masked: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let mut worst: BTreeMap<&str, (u64, Difference, u64)> = BTreeMap::new();
-    for name in names {
+    for masked in masked {
+        let (of_a, of_b) = (a.get(masked), b.get(masked));
+        let Some((name, _)) = of_b.or(of_a) else {
+            continue;
+        };
         // Code that is read for the first time since the machine started comes from a cold disk.
         let (call, path) = name.split_once(" of ").unwrap_or((name, ""));
         if is_code(of[1], path) || is_cache(path) {
             continue;
         }
-        let took = [a.get(name), b.get(name)];
+        let took = [of_a, of_b].map(|known| known.map(|(_, took)| took));
         let total = took.map(|took| took.map_or(0, |took| took.total_ns));
         // The second run is the one in question; the first may have found caches cold.
-        let [less, more] = total;
+        let [less, more]: [u64; 2] = total;
         if more < less.saturating_add(SLOWER_BY_NS) || more / SLOWER_TIMES < less {
             continue;
         }
@@ -756,6 +832,17 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
         parent.is_some_and(gone)
     };
     if ends(Ended::Unknown) && ends(Ended::Status(0)) && orphan(0) && orphan(1) {
+        noise.suppress_builtin(Builtin::Timing, 1);
+        return;
+    }
+    // Whom the run tells to end may come to its own end before it is killed.
+    let told = |process: &Process| {
+        let mut notes = process.notes.iter();
+        let told = notes.any(|(text, _)| text == "gets SIGTERM");
+        let killed = matches!(how(process), Ended::Signal(SIGTERM) | Ended::Killed);
+        told && (killed || how(process) == Ended::Status(0))
+    };
+    if told(a) && told(b) {
         noise.suppress_builtin(Builtin::Timing, 1);
         return;
     }

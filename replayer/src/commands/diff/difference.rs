@@ -140,6 +140,14 @@ pub struct Difference {
     pub fields: Vec<FieldDiff>,
     /// Fields that differ and are not listed.
     pub more: u64,
+    /// Of a program: it was built anew, rather than read as text.
+    pub built: bool,
+    /// It is what somebody says again and again in one of the runs only.
+    pub storm: bool,
+    /// It is a word or a number that looks as if it was drawn by chance, which no message repeats.
+    pub drawn: bool,
+    /// It says how far somebody was who comes to the same in both runs.
+    pub sampled: bool,
     /// It came from somebody who was not recorded: nothing in the recording needs to explain it.
     pub outside: bool,
     /// It was lost between its sender and its receiver, or came twice, or behind what was sent later.
@@ -202,6 +210,10 @@ impl Difference {
             places: [None, None],
             fields: Vec::new(),
             more: 0,
+            built: false,
+            storm: false,
+            drawn: false,
+            sampled: false,
             outside: false,
             lost: false,
             weak: false,

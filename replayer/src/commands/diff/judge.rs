@@ -54,6 +54,10 @@ const SLOW_MAX: usize = 3;
 const LATER: f64 = 0.005;
 /// And where it does not lead to anything that people see failing.
 const HARMLESS: f64 = 0.6;
+/// How much a program says that was built anew, where what it does otherwise comes first, and what a storm has
+/// ahead of a message.
+const BUILT: f64 = 0.92;
+const STORM: f64 = 0.02;
 /// What is left of what chance does between any two runs.
 const WEAK: f64 = 0.5;
 
@@ -138,6 +142,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         arrived,
         loops,
         matched: _,
+        watched: _,
     } = found;
     let order = |difference: &Difference| (time(difference, starts), difference.kind);
     differences.sort_by_key(order);
@@ -210,6 +215,8 @@ impl<'a> Ranks<'a> {
             && !root.internal
             && !root.permuted
             && !is_handed_on(root, other)
+            // The network loses what it loses, whatever the programs do.
+            && !(other.lost && other.outside)
             && !given
             && (self.before)(root, other)
             && (!(self.before)(other, root) || (self.second)(root, other))
@@ -297,10 +304,13 @@ impl<'a> Ranks<'a> {
             Kind::Output => root.permuted,
             Kind::Elsewhere => true,
             Kind::Payload => root.permuted || root.internal || chance(),
-            Kind::Missing | Kind::Extra => root.internal || root.times < many && chance(),
+            Kind::Missing | Kind::Extra => {
+                root.internal || root.sampled || root.times < many && chance()
+            }
             Kind::Process => chance(),
             Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
-            Kind::Exit | Kind::Environment | Kind::Arguments | Kind::Program => false,
+            Kind::Arguments => root.drawn,
+            Kind::Exit | Kind::Environment | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }
     }
@@ -315,13 +325,14 @@ impl<'a> Ranks<'a> {
                 let sure = !root.outside && !self.is_excused(root);
                 root.permuted || root.internal || root.greets || is_fine(root) || chance && sure
             }
-            Kind::Missing | Kind::Extra => root.internal || root.again,
+            Kind::Missing | Kind::Extra => root.internal || root.again || root.sampled,
             Kind::Written => root.internal || root.timely || root.permuted,
             Kind::File => root.internal,
             Kind::Elsewhere => true,
             Kind::Output => root.permuted,
             Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
-            Kind::Process | Kind::Exit | Kind::Environment | Kind::Arguments => false,
+            Kind::Arguments => root.drawn,
+            Kind::Process | Kind::Exit | Kind::Environment => false,
             Kind::Program | Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }
     }
@@ -535,7 +546,7 @@ impl<'a> Ranks<'a> {
         judgement.harmless = unused(Kind::Overtaken);
         judgement.in_time = unused(Kind::Slow);
         for (suspect, root) in &explained {
-            let mut score = self.score(suspect, root, &explained);
+            let mut score = self.score(suspect, root, &explained, words.shares(root));
             if suspect.kind == Kind::Overtaken {
                 let named =
                     suspect.lost || words.names_both(suspect) > 0 || is_conflict(suspect, root);
@@ -551,7 +562,9 @@ impl<'a> Ranks<'a> {
                     score = suspect.weight();
                 }
             }
-            if !leads(suspect) {
+            // Nothing needs to be told by what is slow.
+            let late = suspect.kind == Kind::Slow && leads(root);
+            if !leads(suspect) && !late {
                 score *= HARMLESS;
             }
             // Whoever waits in vain for what is missing is slow to answer.
@@ -564,6 +577,7 @@ impl<'a> Ranks<'a> {
             }
             judgement.causes.push(suspected(suspect, root, score));
         }
+        let most = differences.iter().map(|one| one.times).max();
         for (difference, is_root) in differences.iter().zip(&is_root) {
             let same = |known: &Cause| {
                 let kind = difference.kind;
@@ -584,6 +598,17 @@ impl<'a> Ranks<'a> {
                 named,
             };
             let mut cause = seen(difference, *is_root, how);
+            if difference.storm && Some(difference.times) == most {
+                cause.score = cause.score.max(difference.weight() + STORM);
+                cause.reason += ", and nothing else differs as often";
+            }
+            if difference.built && self.is_run_by(difference, &roots) {
+                cause.score = cause.score.max(BUILT);
+                cause.reason += ", and a process that runs it is where the runs first differ";
+            }
+            if let Some(random) = self.picked_by(difference) {
+                cause.reason += &random;
+            }
             if *is_root && named {
                 cause.score += RELATED;
             }
@@ -641,6 +666,32 @@ impl<'a> Ranks<'a> {
         self.is_excused(difference) && !difference.is_answer() && ordered
     }
 
+    /// Whether one of some roots is in a process that runs a program.
+    fn is_run_by(&self, program: &Difference, roots: &[&Difference]) -> bool {
+        let process = process_of(program);
+        let mut roots = roots
+            .iter()
+            .filter(|root| !root.kind.is_given() && !root.weak);
+        roots.any(|root| process_of(root) == process || process_in(root) == process_in(program))
+    }
+
+    /// Of what went to another process: which random bytes its sender had read just before.
+    fn picked_by(&self, difference: &Difference) -> Option<String> {
+        if difference.kind != Kind::Elsewhere {
+            return None;
+        }
+        let mut suspects = self.suspects.iter().rev();
+        let random = suspects.find(|one| {
+            one.kind == Kind::Randomness && one.outside && self.explains(one, difference)
+        })?;
+        let read = random.sides[1].as_ref()?;
+        Some(format!(
+            ", and the random bytes that {} read just before ({}) decide where it goes",
+            read.sight.who,
+            read.sight.event()
+        ))
+    }
+
     fn is_excused(&self, difference: &Difference) -> bool {
         process_of(difference).is_some_and(|a| self.excused.contains(&a))
     }
@@ -652,6 +703,7 @@ impl<'a> Ranks<'a> {
         suspect: &Difference,
         root: &Difference,
         explained: &[(&Difference, &Difference)],
+        named: bool,
     ) -> f64 {
         let sure = !root.outside && !self.is_excused(root) && !root.weak;
         let fresh = || self.is_fresh(suspect, root);
@@ -660,7 +712,7 @@ impl<'a> Ranks<'a> {
             all.any(|(one, of)| one.kind == Kind::Threads && std::ptr::eq(*of, root))
         };
         let ahead = match suspect.kind {
-            Kind::Threads if sure && fresh() => Some(AHEAD * 0.75),
+            Kind::Threads if sure && (fresh() || named) => Some(AHEAD * 0.75),
             // What is lost or said again is told by itself: that chance did it is behind that.
             Kind::Randomness
                 if matches!(root.kind, Kind::Missing | Kind::Extra) || root.forwarded =>

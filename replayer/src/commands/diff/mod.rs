@@ -214,10 +214,13 @@ pub fn compare_files(
     }
     noise.meet(&a);
     noise.meet(&b);
+    noise.add_folders([a.folder(), b.folder()]);
+    noise.add_made([&a.made(), &b.made()]);
     let mut values = Vec::new();
     for file in also_good {
         let run = Run::open(file, decoding.narrator(Detail::default())?)?;
         noise.meet(&run);
+        noise.add_made([&a.made(), &run.made()]);
         values.push(learn::gather(&run, &mut noise));
     }
     let of_both = [&a, &b].map(|run| learn::gather(run, &mut noise));
@@ -284,12 +287,13 @@ fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
     noise.suppress_builtin(noise::Builtin::Heartbeat, beats);
     noise.suppress_builtin(noise::Builtin::Startup, a.early.abs_diff(b.early));
     let [mut of_a, mut of_b] = [&*a, &*b].map(|run| talks::hashes(run, noise));
-    polls::leave_out([&mut *a, &mut *b], [&mut of_a, &mut of_b], noise);
+    let watched = polls::leave_out([&mut *a, &mut *b], [&mut of_a, &mut of_b], noise);
     let (runs, hashes) = ([&*a, &*b], [of_a, of_b]);
     let said = [0, 1].map(|run| talks::said(runs[run], &hashes[run]));
     let pairs = pairs::align(runs, [&said[0], &said[1]], noise);
     let mut found = Found {
         loops: pairs.loops(),
+        watched,
         ..Found::default()
     };
     compare::processes(runs, &pairs, noise, &mut found);

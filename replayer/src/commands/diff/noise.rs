@@ -20,6 +20,13 @@ const RULES_BYTES_MAX: u64 = 1 << 20;
 const RULES_MAX: usize = 1000;
 /// Bytes of a text in which names of numbers are looked for.
 const NAMED_MAX: usize = 16 << 10;
+/// Names of temporary files that are known, and characters of such a name that differ.
+const TEMPORARY_MAX: usize = 512;
+const RANDOM_PART_MIN: usize = 6;
+const RANDOM_MIN: usize = 4;
+const RANDOM_DIGITS_MIN: usize = 8;
+/// Levels of temporary folders within each other.
+const MADE_ROUNDS: usize = 3;
 /// Numbers below are no pids or ports to go by: too many other things have such values.
 const NUMBER_MIN: u64 = 100;
 
@@ -167,6 +174,9 @@ pub struct Noise {
     word: Regex,
     /// Where the two runs were started, if not in the same folder; the longer one first.
     folders: Vec<String>,
+    /// Names of files that the runs made and that differ in a random part.
+    temporary: BTreeSet<String>,
+    temporaries: Option<Regex>,
     rules: Vec<Rule>,
     ports: BTreeSet<u64>,
     pids: BTreeSet<u64>,
@@ -225,6 +235,8 @@ impl Noise {
             number: pattern(r"\b(?:[0-9a-fA-F]{12,}|\d{3,}|[a-zA-Z]{1,2}\d{4,5})\b"),
             word: pattern(r"\b[0-9A-Za-z]{8,}\b"),
             folders: Vec::new(),
+            temporary: BTreeSet::new(),
+            temporaries: None,
             rules: Vec::new(),
             ports,
             pids,
@@ -248,12 +260,47 @@ impl Noise {
             number: self.number.clone(),
             word: self.word.clone(),
             folders: self.folders.clone(),
+            temporary: self.temporary.clone(),
+            temporaries: self.temporaries.clone(),
             rules: self.rules.clone(),
             ports: self.ports.clone(),
             pids: self.pids.clone(),
             counts: self.counts.clone(),
             used: self.used.clone(),
             learnt: self.learnt.clone(),
+        }
+    }
+
+    /// What each of two runs made, by folders: names that differ in a random part only are those of temporary
+    /// files, wherever these are.
+    pub fn add_made(&mut self, runs: [&BTreeSet<(String, String)>; 2]) {
+        for _ in 0..MADE_ROUNDS {
+            // Folders may be temporary themselves.
+            let [a, b] = runs.map(|made| {
+                let all = made.iter().map(|(folder, name)| {
+                    let spot = Spot {
+                        protocol: "file",
+                        connection: "",
+                        field: "path",
+                    };
+                    let folder = self.mask(spot, folder, &mut Hits::new()).into_owned();
+                    (folder, name.clone())
+                });
+                all.collect::<BTreeSet<_>>()
+            });
+            let before = self.temporary.len();
+            for (folder, name) in a.difference(&b).take(TEMPORARY_MAX) {
+                let others = b.difference(&a).filter(|(beside, _)| beside == folder);
+                for (_, other) in others.filter(|(_, other)| is_random_part(name, other)) {
+                    self.temporary.extend([name.clone(), other.clone()]);
+                }
+            }
+            if self.temporary.len() == before || before > TEMPORARY_MAX {
+                break;
+            }
+            let names = self.temporary.iter().map(|name| regex::escape(name));
+            let names: Vec<String> = names.collect();
+            self.temporaries = Regex::new(&names.join("|")).ok();
         }
     }
 
@@ -383,6 +430,13 @@ impl Noise {
         for folder in &self.folders {
             if let Some(new) = without_folder(&masked, folder) {
                 hits.insert(Builtin::WorkingFolder as usize);
+                masked = Cow::Owned(new);
+            }
+        }
+        if let Some(regex) = &self.temporaries {
+            let name = format!("<{}>", Builtin::TemporaryPath.name());
+            if let Cow::Owned(new) = regex.replace_all(&masked, name) {
+                hits.insert(Builtin::TemporaryPath as usize);
                 masked = Cow::Owned(new);
             }
         }
@@ -603,6 +657,38 @@ pub fn are_drawn_alike(a: &str, b: &str) -> bool {
     let both = plain(a) && plain(b) && a.len().abs_diff(b.len()) <= 3;
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     both && common < 3 && (mixed(a) || mixed(b)) && (is_drawn(a) || is_drawn(b))
+}
+
+/// Whether two names are the same but for one part, which was drawn by chance.
+fn is_random_part(a: &str, b: &str) -> bool {
+    if a == b || a.len() != b.len() || !a.is_ascii() || !b.is_ascii() {
+        return false;
+    }
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let differs = |at: &usize| a[*at] != b[*at];
+    let (Some(first), Some(last)) = ((0..a.len()).find(differs), (0..a.len()).rfind(differs))
+    else {
+        return false;
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    // Some of its characters may be the same by chance.
+    let from = (0..first).rfind(|at| !plain(a[*at])).map_or(0, |at| at + 1);
+    let to = (last..a.len()).find(|at| !plain(a[*at])).unwrap_or(a.len());
+    let (one, other) = (&a[from..to], &b[from..to]);
+    let changed = one.iter().zip(other).filter(|(a, b)| a != b).count();
+    let drawn = |part: &[u8]| {
+        let kinds = [
+            part.iter().any(u8::is_ascii_digit),
+            part.iter().any(u8::is_ascii_lowercase),
+            part.iter().any(u8::is_ascii_uppercase),
+        ];
+        let digits = part.len() >= RANDOM_DIGITS_MIN && part.iter().all(u8::is_ascii_digit);
+        kinds.into_iter().filter(|kind| *kind).count() >= 2 || digits
+    };
+    one.iter().chain(other).all(|byte| plain(*byte))
+        && one.len() >= RANDOM_PART_MIN
+        && changed >= RANDOM_MIN
+        && (drawn(one) || drawn(other))
 }
 
 /// A text with the folder and what is left of its name replaced, if it is named there.

@@ -19,11 +19,20 @@ const LONG_MIN: usize = 100;
 /// much one may turn more often than the other.
 const IDLE_MIN: usize = 3;
 const IDLE_RATIO: usize = 4;
+/// How often somebody looks at something that is watched.
+const WATCH_MIN: usize = 6;
+/// How long somebody waits for an answer that says that there is nothing.
+const IN_VAIN_MIN_NS: u64 = 100_000_000;
 /// How long whoever polls waits before it asks again.
 const PAUSE_MIN_NS: u64 = 3_000_000;
 
-/// Leaves out of both runs what only waited for something.
-pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Noise) {
+/// Leaves out of both runs what only waited for something. Returns hashes of answers to what was looked at again and
+/// again.
+pub fn leave_out(
+    runs: [&mut Run; 2],
+    hashes: [&mut Hashes; 2],
+    noise: &mut Noise,
+) -> BTreeSet<u64> {
     let [a, b] = runs;
     let [of_a, of_b] = hashes;
     let early = [
@@ -31,9 +40,15 @@ pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Nois
         forget_early_tries(b, of_b, noise),
     ];
     noise.suppress_builtin(Builtin::Startup, early[0].abs_diff(early[1]));
-    let asked = [questions(a, of_a, noise), questions(b, of_b, noise)];
+    let mut asked = [questions(a, of_a, noise), questions(b, of_b, noise)];
     let mut gone: [Gone; 2] = Default::default();
+    for (asked, gone) in asked.iter_mut().zip(&mut gone) {
+        asked
+            .values_mut()
+            .for_each(|all| leave_out_in_vain(all, gone));
+    }
     let mut kept: [Kept; 2] = Default::default();
+    let mut watched = BTreeSet::new();
     // How many more times, by connection, something was looked for in the second run.
     let mut turns: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     let mut rest = Vec::new();
@@ -42,6 +57,15 @@ pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Nois
             continue;
         };
         let both = [in_a.as_slice(), in_b.as_slice()];
+        if both.iter().all(|all| is_watch(all)) {
+            for (all, hashes) in both.into_iter().zip([&*of_a, &*of_b]) {
+                let answers = all.iter().flat_map(|asked| {
+                    let lane = &hashes[asked.talk][1];
+                    lane[asked.answers.clone()].iter().copied()
+                });
+                watched.extend(answers);
+            }
+        }
         if is_poll(in_a, in_b) {
             leave_out_surplus(both, &mut gone, &mut kept);
         } else if idle(both, true, &[], &mut gone, &mut kept) {
@@ -97,6 +121,7 @@ pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Nois
     }
     spread(a);
     spread(b);
+    watched
 }
 
 /// A part of a script that did nothing but wait for what only waited did so, too.
@@ -143,6 +168,8 @@ struct Asked {
     /// The same without any numbers.
     rough: u64,
     failed: bool,
+    /// It says that there is nothing.
+    nothing: bool,
     /// It asks for something to be done, rather than how things are.
     changes: bool,
     /// The next that is asked on its connection, if anything is, is the same.
@@ -169,6 +196,47 @@ impl Asked {
     fn leave_out(&self, gone: &mut Gone) {
         gone.insert((self.talk, 0, self.at));
         gone.extend(self.answers.clone().map(|at| (self.talk, 1, at)));
+    }
+}
+
+/// Whether somebody looks again and again at how things are, with pauses, and sees several things.
+fn is_watch(all: &[Asked]) -> bool {
+    let alone = all.windows(2).all(|pair| pair[0].asker == pair[1].asker);
+    let answers: BTreeSet<u64> = all.iter().map(|asked| asked.answer).collect();
+    let plain = all.iter().all(|asked| !asked.changes && !asked.failed);
+    all.len() >= WATCH_MIN && answers.len() > 2 && alone && plain && pauses(all)
+}
+
+/// Whoever waits for something until it is told that there is nothing, and asks again, only waits.
+fn leave_out_in_vain(all: &mut Vec<Asked>, gone: &mut Gone) {
+    let mut last: BTreeMap<u32, u64> = BTreeMap::new();
+    for asked in all.iter() {
+        let time_ns = last.entry(asked.asker).or_default();
+        *time_ns = asked.time_ns.max(*time_ns);
+    }
+    all.retain(|asked| {
+        let waited = asked.told_ns.saturating_sub(asked.time_ns) >= IN_VAIN_MIN_NS;
+        let again = last
+            .get(&asked.asker)
+            .is_some_and(|last| *last > asked.time_ns);
+        let vain = asked.nothing && waited && again;
+        if vain {
+            asked.leave_out(gone);
+        }
+        !vain
+    });
+}
+
+/// Whether an answer says that there is nothing.
+fn says_nothing(answer: &Item) -> bool {
+    match &answer.body {
+        Node::Null => true,
+        Node::List(all) => all.is_empty(),
+        body => match body.get("status") {
+            Some(Node::UInt(status)) => *status == 204,
+            Some(Node::Int(status)) => *status == 204,
+            Some(_) | None => false,
+        },
     }
 }
 
@@ -374,6 +442,7 @@ fn questions(
                 answer: hasher.finish(),
                 rough: plain.finish(),
                 failed,
+                nothing: answers.iter().all(says_nothing),
                 changes: changes(question),
                 again: hashes[0]
                     .get(at + 1)

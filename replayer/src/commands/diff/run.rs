@@ -197,6 +197,22 @@ impl Run {
         folder.map_or("", |(_, folder)| folder)
     }
 
+    /// Whether any message or output has a text in it.
+    pub fn says(&self, text: &str) -> bool {
+        let mut all = self.talks.iter().flat_map(|talk| &talk.lanes).flatten();
+        all.any(|item| {
+            let body = || serde_json::to_string(&item.body).unwrap_or_default();
+            item.text.contains(text) || body().contains(text)
+        })
+    }
+
+    /// What was made that was not there before: folders and names.
+    pub fn made(&self) -> BTreeSet<(String, String)> {
+        let all = self.processes.values();
+        all.flat_map(|process| process.inputs.made.iter().cloned())
+            .collect()
+    }
+
     /// Processes of the run that wrote a file of that name.
     pub fn writers<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Process> {
         let name = path.rsplit('/').next().unwrap_or(path);

@@ -29,6 +29,11 @@ const EXTRA: &str = "is sent in the second run only";
 const AGAIN_MIN: u64 = 5;
 /// Of what is only looked at.
 const LOOKS_MIN: u64 = 3;
+/// Messages that say how far somebody is.
+const SAMPLED_MIN: usize = 4;
+/// What is asked so many times more in all, and so many times as often as in the first run, is a storm.
+const STORM_MIN: u64 = 10;
+const STORM_TIMES: u64 = 3;
 /// Differences of one direction that are told one by one.
 const OF_LANE_MAX: usize = 256;
 /// Words of one text by which it is told how much it is like another, and how alike two are that are the same.
@@ -493,7 +498,7 @@ impl<'a> Comparing<'a> {
                     Step::Both(a, b) => {
                         let both = [&lists[0][a], &lists[1][b]];
                         before = both.map(|item| Some(item.sight.clone()));
-                        self.arrived(both, number, [a, b], false);
+                        self.arrived(both, ([number; 2], side), [a, b], false);
                         self.found.matched.push(both.map(|item| item.sight.named()));
                         self.note_sent(both);
                         let (Some(of_a), Some(of_b)) = (of[0], of[1]) else {
@@ -549,7 +554,7 @@ impl<'a> Comparing<'a> {
             else {
                 continue;
             };
-            let known = self.arrived([one, other], a.0, [a.1, b.1], true);
+            let known = self.arrived([one, other], ([a.0, b.0], side), [a.1, b.1], true);
             self.rerouted([of_a, of_b], side, [one, other]);
             // What a test prints is expected in its order.
             if of_a.talk.channel == "stdout" {
@@ -659,15 +664,17 @@ impl<'a> Comparing<'a> {
                     self.found.differences.push(difference);
                 }
             }
-            let mut folded = self.storms(run, &again);
+            let (folded, storms) = self.storms(run, &again, &known);
             for (same, (at, times)) in again {
                 let difference = &mut self.found.differences[at];
-                difference.times = times;
+                if !difference.storm {
+                    difference.times = times;
+                }
                 let looks = !asks_change[&same];
                 let of_roles = known.get(&same).copied().unwrap_or(0);
                 let of_ends = known_ends.get(&same).copied().unwrap_or(0);
                 let often = of_roles >= AGAIN_MIN || of_ends >= LOOKS_MIN && looks;
-                difference.again = often && times <= of_roles;
+                difference.again = often && times <= of_roles && !storms.contains(&at);
                 let verb = match (run, known.contains_key(&same), times) {
                     (0, _, 1) | (1, false, 1) => continue,
                     (0, _, _) => format!("is missing {times} times in the second run"),
@@ -681,7 +688,6 @@ impl<'a> Comparing<'a> {
                     difference.what = format!("{about}{verb}.");
                 }
             }
-            folded.sort_unstable();
             for at in folded.into_iter().rev() {
                 self.found.differences.remove(at);
             }
@@ -747,51 +753,96 @@ impl<'a> Comparing<'a> {
     }
 
     /// Answers to what was asked again and again belong to the questions: whoever asks again is what people look
-    /// for. Returns the differences that are then told by others.
+    /// for. Questions of one shape on one way are one storm. Returns the differences that are then told by others,
+    /// and those that are told as storms.
     fn storms(
         &mut self,
         run: usize,
         again: &FxHashMap<(&str, usize, u64), (usize, u64)>,
-    ) -> Vec<usize> {
+        known: &FxHashMap<(&str, usize, u64), u64>,
+    ) -> (Vec<usize>, BTreeSet<usize>) {
         let of_side = |wanted: usize| {
             let all = again.iter();
             let many = all
                 .filter(move |((_, side, _), (_, times))| *side == wanted && *times >= AGAIN_MIN);
             let mut many: Vec<_> = many
-                .map(|((ends, ..), (at, times))| (*ends, *at, *times))
+                .map(|(key, (at, times))| (key.0, *at, *times, known.get(key).copied()))
                 .collect();
             many.sort_unstable();
             many
         };
-        let (questions, answers) = (of_side(0), of_side(1));
+        let time = |all: &[Difference], at: usize| {
+            let place = all[at].places[run].as_ref();
+            place.map(|sight| sight.point.time_ns)
+        };
         let mut folded = Vec::new();
-        for (ends, answer, times) in answers {
-            let mut asked = questions.iter();
-            let asked = asked.find(|(of, _, asked)| *of == ends && times.abs_diff(*asked) <= 1);
-            let Some((_, question, _)) = asked else {
-                continue;
-            };
-            let all = &mut self.found.differences;
-            let Some(shown) = all[answer].sides[run].clone() else {
-                continue;
-            };
-            let text = shown.text.split("  (from ").next().unwrap_or_default();
-            all[*question].note = format!("it is answered by “{text}”");
-            // The first question may have been in both runs, and what is not, its answer.
-            let time = |at: usize| {
-                let place = all[at].places[run].as_ref();
-                place.map(|sight| sight.point.time_ns)
-            };
-            if time(answer) < time(*question) {
-                all[*question].places = all[answer].places.clone();
-            }
-            folded.push(answer);
+        let mut storms = BTreeSet::new();
+        // By connections' ends and shapes: differences, how many more times, and how often in the first run.
+        type Group = (Vec<usize>, u64, u64);
+        let mut groups: BTreeMap<(&str, u64), Group> = BTreeMap::new();
+        for (ends, at, times, before) in of_side(0) {
+            let place = self.found.differences[at].place;
+            let group = groups.entry((ends, place)).or_default();
+            group.0.push(at);
+            group.1 += times;
+            group.2 += before.unwrap_or(0);
         }
-        folded
+        let answers = of_side(1);
+        for ((ends, _), (mut all, more, before)) in groups {
+            all.sort_by_key(|at| time(&self.found.differences, *at));
+            let first = all[0];
+            let mut said = answers.iter();
+            // All together may have had one answer.
+            let answer =
+                said.find(|(of, _, times, _)| *of == ends && times.abs_diff(more) <= 1 + more / 4);
+            let differences = &mut self.found.differences;
+            if let Some((_, answer, times, _)) = answer {
+                if let Some(shown) = differences[*answer].sides[run].clone() {
+                    let text = shown.text.split("  (from ").next().unwrap_or_default();
+                    let often = match all.len() {
+                        1 => String::new(),
+                        _ => format!(", {times} more times"),
+                    };
+                    differences[first].note = format!("it is answered by “{text}”{often}");
+                    // The first question may have been in both runs, and what is not, its answer.
+                    if time(differences, *answer) < time(differences, first) {
+                        differences[first].places = differences[*answer].places.clone();
+                    }
+                    folded.push(*answer);
+                }
+            }
+            if run == 0 || more < STORM_MIN || more < before * (STORM_TIMES - 1) {
+                continue;
+            }
+            differences[first].storm = true;
+            storms.insert(first);
+            differences[first].times = more;
+            if all.len() > 1 {
+                folded.extend(&all[1..]);
+                let about = differences[first].what.strip_suffix(&format!("{EXTRA}."));
+                let about = about.unwrap_or_default().to_owned();
+                let others = match all.len() - 1 {
+                    1 => "another one".to_owned(),
+                    others => format!("{others} others"),
+                };
+                differences[first].what = format!(
+                    "{about}and {others} like it are repeated: sent {more} more times in the second run."
+                );
+            }
+        }
+        folded.sort_unstable();
+        folded.dedup();
+        (folded, storms)
     }
 
     /// Notes that a message reached a process in both runs; whether it did.
-    fn arrived(&mut self, items: [&Item; 2], lane: usize, stands: [usize; 2], moved: bool) -> bool {
+    fn arrived(
+        &mut self,
+        items: [&Item; 2],
+        (lanes, side): ([usize; 2], usize),
+        stands: [usize; 2],
+        moved: bool,
+    ) -> bool {
         let [Some(a), Some(b)] = items.map(|item| item.received.clone()) else {
             return false;
         };
@@ -805,7 +856,9 @@ impl<'a> Comparing<'a> {
             self.arrivals.entry(key).or_default().push(Arrival {
                 sights: [a, b],
                 sent: items.map(|item| item.sight.point.event),
-                lane,
+                lane: lanes[0],
+                lane_b: lanes[1],
+                side,
                 stands,
                 moved,
                 datagram: matches!(items[0].protocol, "udp" | "unix-messages"),
@@ -890,6 +943,8 @@ impl<'a> Comparing<'a> {
         difference.more = compared.different - compared.fields.len() as u64;
         difference.fields = compared.fields;
         difference.outside = of[0].talk.ends[side].is_none();
+        let lists = [0, 1].map(|run: usize| of[run].talk.lanes[side].as_slice());
+        difference.sampled = is_sampled(self.noise, lists, items);
         if let Some(apart_ms) = jumped {
             difference.note = format!("the time in it is {} in the second run", away(*apart_ms));
         }
@@ -985,6 +1040,7 @@ impl<'a> Comparing<'a> {
         let mut difference = Difference::new(kind, what).at(a, b);
         difference.place = learn::base(&of.roles, side, item.protocol, &shape(item));
         difference.content = content;
+        difference.sampled = side == 1 && self.found.watched.contains(&content);
         difference.way = format!("{} {} {side}", of.talk.channel, of.name);
         difference.internal = self.is_internal(of, item) || self.is_of_loop(run, of, item);
         let fallback = before[1 - run].clone();
@@ -1448,9 +1504,47 @@ fn find_permuted(differences: &mut [Difference], noise: &mut Noise) {
         let printed = difference.kind == Kind::Output;
         let words =
             words.filter(|words| !printed || words.iter().all(|(_, a, b)| number(a) && number(b)));
-        difference.permuted = words
+        let permuted = words
             .is_some_and(|words| !words.is_empty() && words.iter().all(|(place, ..)| even(place)));
+        difference.permuted = permuted || difference.sampled;
     }
+}
+
+/// Whether two messages only say how far their sender was, such as how many of something it had got: the numbers of
+/// all messages that say the same never fall in either run, and come to the same.
+fn is_sampled(noise: &mut Noise, lists: [&[Item]; 2], items: [&Item; 2]) -> bool {
+    let mut cut = |item: &Item| {
+        let text = serde_json::to_string(&item.body).unwrap_or_default();
+        let spot = Spot {
+            protocol: item.protocol,
+            connection: "",
+            field: "",
+        };
+        let text = noise.mask(spot, &text, &mut Hits::new()).into_owned();
+        let digit = |c: char| c.is_ascii_digit();
+        let numbers = text
+            .split(|c: char| !digit(c))
+            .filter(|part| !part.is_empty());
+        let numbers: Option<Vec<u64>> = numbers.map(|part| part.parse().ok()).collect();
+        (text.replace(digit, ""), numbers.unwrap_or_default())
+    };
+    let wanted = items.map(|item| cut(item).0);
+    if wanted[0] != wanted[1] || lists.iter().any(|list| list.len() > PAIRED_MAX * 2) {
+        return false;
+    }
+    let rows = lists.map(|list| {
+        let all = list.iter().map(&mut cut);
+        let same = all.filter(|(text, _)| *text == wanted[0]);
+        same.map(|(_, numbers)| numbers).collect::<Vec<_>>()
+    });
+    let rises = |rows: &Vec<Vec<u64>>| {
+        let never_falls = |pair: &[Vec<u64>]| {
+            let both = pair[0].iter().zip(&pair[1]);
+            pair[0].len() == pair[1].len() && both.clone().all(|(one, next)| one <= next)
+        };
+        rows.len() >= SAMPLED_MIN && rows.windows(2).all(never_falls)
+    };
+    rows.iter().all(rises) && rows[0].last() == rows[1].last()
 }
 
 /// Counts what moved without consequence.
