@@ -12,9 +12,13 @@ use std::collections::BTreeSet;
 
 use reenact_causal::Place;
 
+use super::about::{
+    in_vain, is_conflict, is_fine, is_handed_on, picks, process_in, process_of, same_memory,
+    sooner, Words,
+};
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
-use super::order::{is_name, words_in, Arrived};
+use super::order::Arrived;
 use super::roots;
 use super::run::Run;
 
@@ -45,8 +49,6 @@ const AGAIN_MIN: u64 = 5;
 const UNSEEN_AGAIN_MIN: u64 = 20;
 /// Digits of a number that is likely to be drawn by chance.
 const DRAWN_DIGITS_MIN: usize = 6;
-/// Digits behind the point of a number that was measured.
-const FINE_DIGITS_MIN: usize = 3;
 /// Messages that came too late, of which it is asked why.
 const LATE_MAX: usize = 64;
 /// Slow things that are told of one difference, and how much less it says that a message came late than why.
@@ -320,7 +322,9 @@ impl<'a> Ranks<'a> {
         match root.kind {
             Kind::Payload if root.forwarded => root.permuted || root.internal,
             Kind::Payload => {
-                let overtaken = || self.is_behind(root, &[Kind::Overtaken]);
+                // Whoever is refused something in one run only was refused it for a reason.
+                let status = root.fields.iter().any(|field| field.path == "status");
+                let overtaken = || !status && self.is_behind(root, &[Kind::Overtaken]);
                 let chance = self.is_drawn(root) || overtaken();
                 let sure = !root.outside && !self.is_excused(root);
                 root.permuted || root.internal || root.greets || is_fine(root) || chance && sure
@@ -546,7 +550,20 @@ impl<'a> Ranks<'a> {
         judgement.harmless = unused(Kind::Overtaken);
         judgement.in_time = unused(Kind::Slow);
         for (suspect, root) in &explained {
-            let mut score = self.score(suspect, root, &explained, words.shares(root));
+            // Where messages about one thing changed places, threads only followed.
+            let crossed = explained.iter().any(|(one, of)| {
+                let about = || words.names_both(one) > 0 || is_conflict(one, root);
+                one.kind == Kind::Overtaken && std::ptr::eq(*of, *root) && about()
+            });
+            // And what leads to the failure elsewhere needs no threads.
+            let elsewhere = || {
+                roots.iter().any(|one| {
+                    let other = !one.weak && !one.kind.is_symptom() && !same_memory(one, root);
+                    other && leads(one)
+                })
+            };
+            let named = words.shares(root) && !crossed && !elsewhere();
+            let mut score = self.score(suspect, root, &explained, named);
             if suspect.kind == Kind::Overtaken {
                 let named =
                     suspect.lost || words.names_both(suspect) > 0 || is_conflict(suspect, root);
@@ -739,54 +756,6 @@ impl<'a> Ranks<'a> {
     }
 }
 
-/// Whether what differs may have been picked from several: a number is rather the result of something.
-fn picks(root: &Difference) -> bool {
-    let number = |value: &Option<String>| {
-        let text = value.as_deref().unwrap_or_default();
-        text.trim_matches('"').parse::<f64>().is_ok()
-    };
-    let mut fields = root.fields.iter();
-    fields.all(|field| !number(&field.a) || !number(&field.b))
-}
-
-/// Whether all that differs are numbers with so many digits behind the point that they were measured, and that are
-/// about the same: how busy the machine was, or what the time was.
-fn is_fine(root: &Difference) -> bool {
-    let number = |value: &Option<String>| -> Option<f64> {
-        let text = value.as_deref()?.trim_matches('"');
-        let decimals = text.rsplit_once('.').map_or(0, |(_, digits)| digits.len());
-        text.parse().ok().filter(|_| decimals >= FINE_DIGITS_MIN)
-    };
-    let fine = root.fields.iter().all(|field| {
-        // One of them may end in a zero, which is not written.
-        let any = number(&field.a).or(number(&field.b)).is_some();
-        let parse =
-            |value: &Option<String>| value.as_deref()?.trim_matches('"').parse::<f64>().ok();
-        let both = parse(&field.a).zip(parse(&field.b));
-        any && both.is_some_and(|(a, b)| (a - b).abs() <= a.abs().max(b.abs()) / 2.0)
-    });
-    fine && !root.fields.is_empty() && root.more == 0
-}
-
-/// Whether what differs has a name in it that one of the two messages said that changed places.
-fn is_conflict(overtaken: &Difference, root: &Difference) -> bool {
-    let Some(shown) = &overtaken.sides[0] else {
-        return false;
-    };
-    let said: BTreeSet<String> = words_in(&shown.text)
-        .chain(words_in(&overtaken.what))
-        .collect();
-    !root.permuted
-        && root.fields.iter().any(|field| {
-            let words = |value: &Option<String>| -> BTreeSet<String> {
-                value.iter().flat_map(|value| words_in(value)).collect()
-            };
-            let (a, b) = (words(&field.a), words(&field.b));
-            let mut differ = a.symmetric_difference(&b);
-            differ.any(|word| (is_name(word) || word.len() > 3) && said.contains(word))
-        })
-}
-
 /// What is known of a difference when it is judged.
 #[derive(Clone, Copy)]
 struct How {
@@ -884,163 +853,6 @@ fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
         reason: format!("{reason}{at}"),
         is_root: true,
     }
-}
-
-/// Words by which what failed is told from other things: a cause that speaks of the same is likelier.
-struct Words {
-    of_symptoms: BTreeSet<String>,
-    /// The same for messages that changed places: without what most of these have in common.
-    of_failure: BTreeSet<String>,
-}
-
-impl Words {
-    fn new<'a>(
-        symptoms: &[&Difference],
-        overtaken: &[&'a Difference],
-        roots: &[&'a Difference],
-    ) -> Words {
-        let mut of_symptoms: BTreeSet<String> = BTreeSet::new();
-        for symptom in symptoms.iter().filter(|one| one.kind == Kind::Output) {
-            let texts = symptom.sides.iter().flatten();
-            of_symptoms.extend(texts.flat_map(|shown| words_in(&shown.text)));
-        }
-        let mut of_failure = of_symptoms.clone();
-        of_failure.retain(|word| {
-            let having = overtaken.iter().filter(|one| one.common.contains(word));
-            is_name(word) && (overtaken.len() < 4 || having.count() * 2 <= overtaken.len())
-        });
-        let candidates: Vec<BTreeSet<String>> = overtaken
-            .iter()
-            .chain(roots)
-            .filter(|one| !one.kind.is_symptom())
-            .map(|one| words_of(one))
-            .collect();
-        // What most of them have tells none from the others.
-        let rare = |word: &String| {
-            let having = candidates.iter().filter(|words| words.contains(word));
-            candidates.len() < 4 || having.count() * 2 <= candidates.len()
-        };
-        of_symptoms.retain(rare);
-        let is_named = |one: &&Difference| !one.common.is_disjoint(&of_failure);
-        if !overtaken.iter().any(is_named) {
-            of_failure.clear();
-        }
-        Words {
-            of_symptoms,
-            of_failure,
-        }
-    }
-
-    /// How many things two messages that changed places both name, and what failed, too.
-    fn names_both(&self, overtaken: &Difference) -> usize {
-        let common = overtaken.common.iter();
-        match self.of_failure.is_empty() {
-            true => usize::from(overtaken.related),
-            false => common
-                .filter(|word| self.of_failure.contains(*word))
-                .count(),
-        }
-    }
-
-    /// Whether both name something that what failed names, too.
-    fn names_failure(&self, overtaken: &Difference) -> bool {
-        !self.of_failure.is_empty() && self.names_both(overtaken) > 0
-    }
-
-    fn shares(&self, difference: &Difference) -> bool {
-        !words_of(difference).is_disjoint(&self.of_symptoms)
-    }
-}
-
-/// Whether an argument is what its process says: then the message tells more.
-fn is_handed_on(argument: &Difference, message: &Difference) -> bool {
-    argument.kind == Kind::Arguments
-        && message.kind == Kind::Payload
-        && process_in(argument) == process_in(message)
-        && !words_of(argument).is_disjoint(&words_of(message))
-}
-
-/// What a difference is about: the values that differ, or else what was said.
-fn words_of(difference: &Difference) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    for field in &difference.fields {
-        let side = |value: &Option<String>| -> BTreeSet<String> {
-            value.iter().flat_map(|value| words_in(value)).collect()
-        };
-        let (a, b) = (side(&field.a), side(&field.b));
-        all.extend(a.symmetric_difference(&b).cloned());
-    }
-    if difference.fields.is_empty() {
-        let texts = difference.sides.iter().flatten();
-        all.extend(texts.flat_map(|shown| words_in(&shown.text)));
-    }
-    all
-}
-
-/// Whether a difference is what somebody does who waited in vain.
-fn in_vain(root: &Difference) -> bool {
-    match root.kind {
-        Kind::Missing | Kind::Extra | Kind::Happening | Kind::Process | Kind::Exit => true,
-        Kind::Payload | Kind::Output => {
-            let text = root.sides[1].as_ref().map_or("", |shown| &shown.text);
-            let text = text.to_ascii_lowercase();
-            let words = [
-                "time",
-                "deadline",
-                "unavailable",
-                "error",
-                "500",
-                "502",
-                "503",
-                "504",
-            ];
-            words.iter().any(|word| text.contains(word))
-        }
-        Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::File => false,
-        Kind::Written => true,
-        Kind::Elsewhere => false,
-        Kind::Environment | Kind::Arguments | Kind::Program => false,
-        Kind::Threads | Kind::Randomness | Kind::Clock => false,
-    }
-}
-
-/// The process of the first run that a difference is in.
-fn process_of(difference: &Difference) -> Option<u32> {
-    let sight = difference.places[0].as_ref()?;
-    Some(sight.point.event.stream.process)
-}
-
-/// A run and its process that has a difference.
-fn process_in(difference: &Difference) -> (usize, u32) {
-    let process = |run: usize| {
-        let shown = difference.sides[run].as_ref()?;
-        Some((run, shown.sight.point.event.stream.process))
-    };
-    process(0).or_else(|| process(1)).unwrap_or_default()
-}
-
-/// Whether one began before the other, in a run that has both.
-fn sooner(one: &Difference, other: &Difference, starts: [u64; 2]) -> bool {
-    let time = |difference: &Difference, run: usize| {
-        let sight = difference.places[run].as_ref()?;
-        Some(sight.point.time_ns.saturating_sub(starts[run]))
-    };
-    (0..2).any(|run| {
-        matches!((time(one, run), time(other, run)), (Some(one), Some(other)) if one <= other)
-    })
-}
-
-/// Whether both are of one process, or of processes that share memory.
-fn same_memory(one: &Difference, other: &Difference) -> bool {
-    let of = |difference: &Difference, run: usize| {
-        let by = difference.by[run].as_ref();
-        let point = by.or(difference.places[run].as_ref())?.point;
-        Some((point.event.stream.process, point.place.chain))
-    };
-    (0..2).any(|run| match (of(one, run), of(other, run)) {
-        (Some(one), Some(other)) => one.0 == other.0 || one.1 == other.1 && one.1 != 0,
-        (_, _) => false,
-    })
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
+use super::alike::shape;
 use super::noise::{Builtin, Noise};
 use super::run::{Run, Talk};
-use super::talks::{name, shape};
+use super::talks::name;
 use super::tree::Comparer;
 
 /// Values that are kept of a place, and places.

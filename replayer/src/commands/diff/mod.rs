@@ -1,21 +1,27 @@
 //! `replay diff`: what was different in the second of two runs.
 
+mod about;
+mod alike;
 mod between;
 mod compare;
 mod difference;
 mod inputs;
 mod judge;
+mod late;
 mod learn;
+mod lonely;
 mod noise;
 mod order;
 mod output;
 mod pairs;
+mod permuted;
 mod polls;
 mod roots;
 mod run;
 mod sequence;
 mod talks;
 mod times;
+mod told;
 mod tree;
 
 use std::collections::BTreeSet;

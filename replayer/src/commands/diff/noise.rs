@@ -751,6 +751,40 @@ mod tests {
     }
 
     #[test]
+    fn what_runs_make_with_a_random_name_is_temporary_wherever_it_lies() {
+        assert!(is_random_part("day.Twcubw", "day.a9ciS4"));
+        assert!(is_random_part("run-83719264.log", "run-15093377.log"));
+        assert!(!is_random_part("day.monday", "day.friday"));
+        assert!(!is_random_part("part.0001", "part.0002"));
+        assert!(!is_random_part("a.Twcubw", "b.a9ciS4"));
+        let made = |names: &[(&str, &str)]| -> BTreeSet<(String, String)> {
+            let all = names.iter();
+            all.map(|(folder, name)| ((*folder).to_owned(), (*name).to_owned()))
+                .collect()
+        };
+        let a = made(&[
+            ("/mnt/", "day.Twcubw"),
+            ("/mnt/day.Twcubw/", "out.x8Kq2Lp9"),
+        ]);
+        let b = made(&[
+            ("/mnt/", "day.a9ciS4"),
+            ("/mnt/day.a9ciS4/", "out.Zz01mN4r"),
+        ]);
+        let mut noise = Noise::new(BTreeSet::new(), BTreeSet::new());
+        noise.add_made([&a, &b]);
+        let spot = Spot {
+            protocol: "pipe",
+            connection: "",
+            field: "",
+        };
+        let mut mask = |text: &str| noise.mask(spot, text, &mut Hits::new()).into_owned();
+        let [one, other] = ["Twcubw/out.x8Kq2Lp9", "a9ciS4/out.Zz01mN4r"]
+            .map(|path| mask(&format!("wrote /mnt/day.{path}")));
+        assert_eq!(one, other);
+        assert_ne!(mask("day.monday"), mask("day.friday"));
+    }
+
+    #[test]
     fn what_differs_in_every_run_is_masked() {
         for (value, expected) in [
             ("id 0af76519-16cd-43dd-8448-eb211c80319c", "id <uuid>"),
