@@ -800,9 +800,14 @@ fn answers_in_order(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2]) 
     let (Some(a), Some(b)) = (pair[0], pair[1]) else {
         return false;
     };
+    let of_talk = talks[0][a].talk;
     let [a, b] = [(0, a), (1, b)].map(|(run, at): (usize, usize)| talks[run][at].hashes);
     let answered = [a, b].iter().all(|of| of[0].len() == of[1].len());
-    answered && (a[0].starts_with(&b[0]) || b[0].starts_with(&a[0]))
+    // Others may say something that they were not asked.
+    let mut items = of_talk.lanes[1].iter();
+    answered
+        && items.all(|item| item.protocol.starts_with("http/1"))
+        && (a[0].starts_with(&b[0]) || b[0].starts_with(&a[0]))
 }
 
 /// What a process prints is a symptom, and no message to another.
