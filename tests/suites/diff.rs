@@ -225,3 +225,22 @@ fn traces_that_are_damaged_or_missing_are_trouble_and_no_verdict() {
     let missing = recording.replay_with(&["diff", "/nonexistent"], recording.trace());
     assert_eq!(missing.code(), Some(2));
 }
+
+#[test]
+fn what_differs_between_further_good_runs_is_noise() {
+    let draw = || script("echo drew $(od -An -N2 -tu2 /dev/urandom) of 3 bags").record();
+    let (good, other, again) = (draw(), draw(), draw());
+    let (told, code) = diff(&good, &other, &[]);
+    assert_eq!((told["verdict"].as_str(), code), (Some("different"), 1));
+    let further = again.trace().display().to_string();
+    let (told, code) = diff(&good, &other, &["--also-good", &further]);
+    assert_eq!(code, 0, "{told:#}");
+    assert!(
+        told["noise"]["between-good-runs"].as_u64() > Some(0),
+        "{told:#}"
+    );
+    // What the good runs agree in is none.
+    let bad = script("echo drew $(od -An -N2 -tu2 /dev/urandom) of 4 bags").record();
+    let (told, _) = diff(&good, &bad, &["--also-good", &further]);
+    assert_eq!(told["verdict"], "different", "{told:#}");
+}

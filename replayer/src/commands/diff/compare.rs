@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reenact_causal::Ended;
+use reenact_causal::{Ended, Point};
 use reenact_wire::Node;
 
 use super::difference::{Difference, Kind, Shown};
-use super::inputs::Opened;
+use super::inputs::{Opened, Took};
+use super::learn::words;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::order::Arrived;
 use super::pairs::Pairs;
@@ -33,6 +34,9 @@ const OF_TERMINAL: [&str; 9] = [
     "SSH_TTY",
     "WINDOWID",
 ];
+/// Characters of a word or number that may have been drawn by chance.
+const DRAWN_MIN: usize = 4;
+const SIGTERM: u32 = 15;
 /// Characters of texts in sentences.
 const TEXT_MAX: usize = 160;
 
@@ -57,6 +61,8 @@ pub struct Found {
     pub told: [Told; 2],
     /// When processes of each run had waited as long as they wanted to, in vain.
     pub expired: [Told; 2],
+    /// Hashes of answers to what is looked at again and again in both runs: what is seen is a matter of time.
+    pub watched: BTreeSet<u64>,
     /// Where messages arrived that both runs have.
     pub arrived: Arrived,
 }
@@ -98,16 +104,16 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             if parents[0].is_some_and(|parent| found.excused.contains(&parent.number)) {
                 found.excused.insert(a.number);
             }
-            program([a, b], parents, found);
-            arguments([a, b], noise, found);
+            program([a, b], parents, noise, found);
+            arguments(runs, [a, b], noise, found);
             environment([a, b], parents, noise, found);
             files(runs, [a, b], noise, found);
             looks(runs, [a, b], noise, found);
-            clocks([a, b], parents, found);
+            clocks(runs, [a, b], parents, found);
             happenings([a, b], noise, found);
             checksums([a, b], found);
             endings(runs, [a, b], noise, found);
-            slow([a, b], found);
+            slow([a, b], noise, found);
             suspects([a, b], found);
         }
     }
@@ -125,20 +131,55 @@ fn expired(run: &Run) -> Told {
 }
 
 /// Whether two runs ran the same build of a program.
-fn program(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
+fn program(
+    of: [&Process; 2],
+    parents: [Option<&Process>; 2],
+    noise: &mut Noise,
+    found: &mut Found,
+) {
     let [a, b] = of;
     let inherited = parents.map(|parent| parent.map(|parent| &parent.inputs.image));
     let forked = inherited == [Some(&a.inputs.image), Some(&b.inputs.image)];
-    if a.inputs.image == b.inputs.image || forked {
+    let known = !a.inputs.image.is_empty() && !b.inputs.image.is_empty();
+    if a.inputs.image == b.inputs.image || forked || !known {
         return;
     }
     found.excused.insert(a.number);
-    let what = format!("The program {} is another one.", a.title);
-    let difference = Difference::new(Kind::Program, what).at(
-        shown(&a.start, a.argv.join(" ")),
-        shown(&b.start, b.argv.join(" ")),
-    );
+    if is_ignored(noise, "program", &a.name, &a.title) {
+        return;
+    }
+    let path = match a.inputs.executable.as_str() {
+        "" => &a.title,
+        path => path,
+    };
+    let what = format!("The program {path} is another build: its code or data differ.");
+    let side = |process: &Process| {
+        let mapped = process.inputs.image.iter().map(|(_, len, _)| len);
+        let text = format!(
+            "runs {} ({} bytes mapped)",
+            process.argv.join(" "),
+            mapped.sum::<u64>()
+        );
+        shown(&process.start, text)
+    };
+    let mut difference = Difference::new(Kind::Program, what).at(side(a), side(b));
+    difference.built = true;
     found.differences.push(difference);
+}
+
+/// Whether a rule leaves out all of a place, which is then counted.
+fn is_ignored(noise: &mut Noise, protocol: &str, connection: &str, field: &str) -> bool {
+    let mut hits = Hits::new();
+    let spot = Spot {
+        protocol,
+        connection,
+        field,
+    };
+    let ignored = noise.mask(spot, "contents", &mut hits) == "<ignored>";
+    if ignored {
+        noise.suppress(&hits);
+    }
+    ignored
 }
 
 /// Whether a file holds a program's code, which is told apart from what a program is given to work on.
@@ -167,7 +208,7 @@ fn is_cache(path: &str) -> bool {
     path.contains("/__pycache__/") || path.ends_with(".pyc") || path == "/etc/ld.so.cache"
 }
 
-fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
+fn arguments(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
     let [a, b] = of;
     if a.argv == b.argv {
         return;
@@ -182,6 +223,7 @@ fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         connection: &a.name,
         now_ns: None,
         unordered: false,
+        base: None,
     };
     let compared = comparer.compare(&list(a), &list(b), true);
     if compared.different > 0 || compared.ignored {
@@ -209,8 +251,38 @@ fn arguments(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
             shown(&b.start, b.argv.join(" ")),
         );
         difference.fields = compared.fields;
+        difference.drawn = kind == Kind::Arguments
+            && compared.different == difference.fields.len() as u64
+            && difference.fields.iter().all(|field| {
+                let both = [&field.a, &field.b];
+                (0..2).all(|run: usize| is_drawn_argument(runs[run], [both[run], both[1 - run]]))
+            });
         found.differences.push(difference);
     }
+}
+
+/// Whether all that is in the first of two arguments and not in the other looks as if it was drawn by chance, and
+/// no message repeats it. What seeds a program is meant to decide what it does.
+fn is_drawn_argument(run: &Run, [own, other]: [&Option<String>; 2]) -> bool {
+    let (Some(own), Some(other)) = (own, other) else {
+        return false;
+    };
+    let others: BTreeSet<&str> = words(other)
+        .iter()
+        .map(|word| &other[word.range()])
+        .collect();
+    let found = words(own);
+    let mut differ = found
+        .iter()
+        .filter(|word| !others.contains(&own[word.range()]));
+    let drawn = |text: &str| text.len() >= DRAWN_MIN && text.bytes().any(|b| b.is_ascii_digit());
+    let seeds = own.to_ascii_lowercase().contains("seed");
+    !seeds
+        && differ.clone().next().is_some()
+        && differ.all(|word| {
+            let text = &own[word.range()];
+            drawn(text) && !run.says(text)
+        })
 }
 
 fn environment(
@@ -320,7 +392,12 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
             continue;
         }
         let code = is_code(a, &one.path);
+        if code && is_ignored(noise, "program", &a.name, &one.path) {
+            found.excused.insert(a.number);
+            continue;
+        }
         let mut fields = Vec::new();
+        let mut permuted = false;
         if one.is_whole() && other.is_whole() {
             let name = format!("file {}", one.path);
             let mut comparer = Comparer {
@@ -329,6 +406,7 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
                 connection: &name,
                 now_ns: None,
                 unordered: false,
+                base: None,
             };
             let lines = |text: &[u8]| match Node::from_json(text) {
                 Some(node) => node,
@@ -337,7 +415,9 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
                     Node::List(lines.map(Node::slice).collect())
                 }
             };
-            let compared = comparer.compare(&lines(&one.head), &lines(&other.head), true);
+            let [in_a, in_b] = [&one.head, &other.head].map(|head| lines(head));
+            let compared = comparer.compare(&in_a, &in_b, true);
+            permuted = compared.different > 0 && comparer.has_same_items(&in_a, &in_b);
             if compared.different == 0 {
                 if compared.ignored {
                     found.excused.insert(a.number);
@@ -377,9 +457,59 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
         let mut difference = Difference::new(kind, what).at(side(a, &one), side(b, other));
         difference.internal = is_internal(runs, of, [&one, other]);
         difference.outside = (runs.iter()).all(|run| run.writers(&one.path).next().is_none());
+        if let ([Some(in_a), Some(in_b)], false) = (
+            [runs[0].writer(&one.path), runs[1].writer(&other.path)],
+            code,
+        ) {
+            let mut starters = [(0, a, in_a), (1, b, in_b)].into_iter();
+            let given = starters
+                .all(|(run, reader, (writer, _))| is_started_by(runs[run], reader, writer.number));
+            difference.given = given && runs.iter().all(|run| run.times_written(&one.path) == 1);
+            if !given {
+                wrote([in_a, in_b], &one.path, &mut difference);
+            }
+        }
         difference.written = runs.iter().any(|run| run.times_written(&one.path) > 1);
         difference.fields = fields;
-        found.differences.push(difference);
+        difference.permuted = permuted && !difference.outside;
+        // Several may read what was written once.
+        let mut all = found.differences.iter();
+        let known = all.any(|one| one.kind == Kind::Written && one.what == difference.what);
+        if difference.kind != Kind::Written || !known {
+            found.differences.push(difference);
+        }
+    }
+}
+
+/// Whether a process is that one, or was started by it.
+fn is_started_by(run: &Run, process: &Process, by: u32) -> bool {
+    if process.number == by {
+        return true;
+    }
+    let mut next = process.parent;
+    while let Some(parent) = next {
+        if parent == by {
+            return true;
+        }
+        let known = run.processes.get(&parent).and_then(|known| known.parent);
+        next = known.filter(|known| *known < parent);
+    }
+    false
+}
+
+/// Of a file that a process of each run wrote, it is that process that did something else.
+fn wrote(by: [(&Process, Point); 2], path: &str, difference: &mut Difference) {
+    if by[0].0.role != by[1].0.role {
+        return;
+    }
+    difference.kind = Kind::Written;
+    difference.what = format!(
+        "{} writes something else into the file {path}.",
+        by[1].0.title
+    );
+    for (run, (process, point)) in by.into_iter().enumerate() {
+        let sight = sight_of(process, point);
+        difference.by[run] = Some(sight);
     }
 }
 
@@ -454,7 +584,7 @@ fn looks(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
 }
 
 /// A clock that is elsewhere than the recording's own clock, in one run.
-fn clocks(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
+fn clocks(runs: [&Run; 2], of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
     let ahead_ms = |process: &Process| process.inputs.jump.map_or(0, |(_, ns)| ns / 1_000_000);
     let far = |of: [&Process; 2]| {
         let apart = (ahead_ms(of[0]) - ahead_ms(of[1])).abs();
@@ -472,7 +602,23 @@ fn clocks(of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) 
         }
         None => None,
     };
-    let what = format!("The clock of {} is elsewhere.", of[0].title);
+    let apart_ms = ahead_ms(of[1]) - ahead_ms(of[0]);
+    // The recording's own clock goes wrong with CLOCK_MONOTONIC: then the process seems to begin elsewhere.
+    let since = [0, 1].map(|run: usize| {
+        let begin_ns = i128::from(of[run].start.point.time_ns);
+        (begin_ns - i128::from(runs[run].start_ns)) / 1_000_000
+    });
+    let later_ms = since[1] - since[0];
+    let own = later_ms.abs() > CLOCKS_APART_MS && (later_ms + apart_ms).abs() * 10 < apart_ms.abs();
+    let (which, apart_ms) = match own {
+        true => ("monotonic clock", later_ms),
+        false => ("clock", apart_ms),
+    };
+    let what = format!(
+        "The {which} of {} is elsewhere: {} in the second run.",
+        of[0].title,
+        away(apart_ms)
+    );
     let mut difference = Difference::new(Kind::Jump, what).at(side(of[0]), side(of[1]));
     for (run, process) in of.iter().enumerate() {
         let place = &mut difference.places[run];
@@ -489,14 +635,48 @@ pub fn away(ms: i128) -> String {
 }
 
 /// What took far longer in one of the runs, and waits for nobody who is recorded.
-fn slow(of: [&Process; 2], found: &mut Found) {
-    let [a, b] = of.map(|process| &process.inputs.took);
-    let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-    for name in names {
-        let took = [a.get(name), b.get(name)];
+fn slow(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
+    // By names without what differs between any two runs.
+    let [a, b] = of.map(|process| {
+        let mut all: BTreeMap<String, (&String, Took)> = BTreeMap::new();
+        for (name, took) in &process.inputs.took {
+            let spot = Spot {
+                protocol: "file",
+                connection: &process.name,
+                field: "path",
+            };
+            let masked = noise.mask(spot, name, &mut Hits::new()).into_owned();
+            match all.get_mut(&masked) {
+                None => {
+                    all.insert(masked, (name, *took));
+                }
+                Some((known, sum)) => {
+                    let total_ns = sum.total_ns.saturating_add(took.total_ns);
+                    if took.longest_ns > sum.longest_ns {
+                        (*known, *sum) = (name, *took);
+                    }
+                    sum.total_ns = total_ns;
+                }
+            }
+        }
+        all
+    });
+    let masked: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let mut worst: BTreeMap<&str, (u64, Difference, u64)> = BTreeMap::new();
+    for masked in masked {
+        let (of_a, of_b) = (a.get(masked), b.get(masked));
+        let Some((name, _)) = of_b.or(of_a) else {
+            continue;
+        };
+        // Code that is read for the first time since the machine started comes from a cold disk.
+        let (call, path) = name.split_once(" of ").unwrap_or((name, ""));
+        if is_code(of[1], path) || is_cache(path) {
+            continue;
+        }
+        let took = [of_a, of_b].map(|known| known.map(|(_, took)| took));
         let total = took.map(|took| took.map_or(0, |took| took.total_ns));
         // The second run is the one in question; the first may have found caches cold.
-        let [less, more] = total;
+        let [less, more]: [u64; 2] = total;
         if more < less.saturating_add(SLOWER_BY_NS) || more / SLOWER_TIMES < less {
             continue;
         }
@@ -512,6 +692,35 @@ fn slow(of: [&Process; 2], found: &mut Found) {
         let mut difference = Difference::new(Kind::Slow, what).at(side(0), side(1));
         // A program may sleep because something else went wrong; a disk is slow by itself.
         difference.outside = name.contains(" of ");
+        difference.disk = matches!(
+            call,
+            "fsync"
+                | "fdatasync"
+                | "write"
+                | "pwrite64"
+                | "writev"
+                | "sync"
+                | "syncfs"
+                | "sync_file_range"
+        );
+        let by_ns = more - less;
+        match worst.get_mut(call) {
+            Some(known) => {
+                known.2 += 1;
+                if by_ns > known.0 {
+                    (known.0, known.1) = (by_ns, difference);
+                }
+            }
+            None => {
+                worst.insert(call, (by_ns, difference, 0));
+            }
+        }
+    }
+    for (_, mut difference, others) in worst.into_values() {
+        if others > 0 {
+            let many = if others == 1 { "file" } else { "files" };
+            difference.note = format!("so did that of {others} more {many}");
+        }
         found.suspects.push(difference);
     }
 }
@@ -623,6 +832,17 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
         parent.is_some_and(gone)
     };
     if ends(Ended::Unknown) && ends(Ended::Status(0)) && orphan(0) && orphan(1) {
+        noise.suppress_builtin(Builtin::Timing, 1);
+        return;
+    }
+    // Whom the run tells to end may come to its own end before it is killed.
+    let told = |process: &Process| {
+        let mut notes = process.notes.iter();
+        let told = notes.any(|(text, _)| text == "gets SIGTERM");
+        let killed = matches!(how(process), Ended::Signal(SIGTERM) | Ended::Killed);
+        told && (killed || how(process) == Ended::Status(0))
+    };
+    if told(a) && told(b) {
         noise.suppress_builtin(Builtin::Timing, 1);
         return;
     }

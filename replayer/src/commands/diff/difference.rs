@@ -7,6 +7,12 @@ use reenact_causal::Place;
 use super::run::Sight;
 use super::tree::FieldDiff;
 
+/// How much is said by a file from before the run, and by a message that was lost on its way.
+const GIVEN: f64 = 0.94;
+const LOST: f64 = 0.96;
+/// Lines of code that were changed, so that it is likely that these are the reason.
+const LINES_MAX: usize = 24;
+
 /// What differs, from what says most to what says least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -25,6 +31,10 @@ pub enum Kind {
     Happening,
     Process,
     Exit,
+    /// A message went to another process of the same program.
+    Elsewhere,
+    /// A file that a process of the run wrote.
+    Written,
     File,
     Environment,
     Arguments,
@@ -49,7 +59,8 @@ impl Kind {
             Kind::Happening => "event",
             Kind::Process => "process",
             Kind::Exit => "exit",
-            Kind::File => "file",
+            Kind::Elsewhere => "elsewhere",
+            Kind::Written | Kind::File => "file",
             Kind::Environment => "environment",
             Kind::Arguments => "arguments",
             Kind::Program => "program",
@@ -63,8 +74,8 @@ impl Kind {
     /// is above a message that only follows from another difference.
     pub fn weight(self) -> f64 {
         match self {
+            Kind::Jump => 0.97,
             Kind::Overtaken => 0.95,
-            Kind::Jump => 0.92,
             Kind::Slow => 0.90,
             Kind::Missing | Kind::Extra => 0.85,
             Kind::Process => 0.80,
@@ -72,6 +83,8 @@ impl Kind {
             Kind::Happening => 0.70,
             Kind::Checksum => 0.60,
             Kind::Exit => 0.45,
+            Kind::Elsewhere => 0.445,
+            Kind::Written => 0.44,
             Kind::File => 0.42,
             Kind::Environment => 0.40,
             Kind::Arguments => 0.38,
@@ -88,6 +101,7 @@ impl Kind {
         match self {
             Kind::Exit | Kind::Output | Kind::Happening => true,
             Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => false,
+            Kind::Written | Kind::Elsewhere => false,
             Kind::Process | Kind::File | Kind::Environment | Kind::Arguments => false,
             Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
@@ -101,6 +115,7 @@ impl Kind {
             Kind::Jump | Kind::Slow | Kind::Program => true,
             Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => false,
             Kind::Happening | Kind::Process | Kind::Exit | Kind::Threads => false,
+            Kind::Written | Kind::Elsewhere => false,
             Kind::Checksum | Kind::Output | Kind::Randomness | Kind::Clock => false,
         }
     }
@@ -125,8 +140,33 @@ pub struct Difference {
     pub fields: Vec<FieldDiff>,
     /// Fields that differ and are not listed.
     pub more: u64,
+    /// Of a program: it was built anew, rather than read as text.
+    pub built: bool,
+    /// It is what somebody says again and again in one of the runs only.
+    pub storm: bool,
+    /// It is a word or a number that looks as if it was drawn by chance, which no message repeats.
+    pub drawn: bool,
+    /// It says how far somebody was who comes to the same in both runs.
+    pub sampled: bool,
     /// It came from somebody who was not recorded: nothing in the recording needs to explain it.
     pub outside: bool,
+    /// It was lost between its sender and its receiver, or came twice, or behind what was sent later.
+    pub lost: bool,
+    /// It is what chance does in any two runs, as far as one can tell: it explains nothing else.
+    pub weak: bool,
+    /// It says the same once more that is asked and answered again and again in both runs.
+    pub again: bool,
+    /// Of a message: a number for its shape and way, and one for what it says.
+    pub place: u64,
+    pub content: u64,
+    /// Of a file that was written in the run: who wrote it.
+    pub by: [Option<Sight>; 2],
+    /// In one run its sender had been told what it says there, and not in the other.
+    pub forwarded: bool,
+    /// It is about a file that whoever started its reader wrote for it.
+    pub given: bool,
+    /// It is what a server says first to whoever connects, such as the number of the connection.
+    pub greets: bool,
     /// The run whose order alone says what is before it and behind it.
     pub decides: Option<usize>,
     /// It is about a file that the run wrote itself.
@@ -143,6 +183,8 @@ pub struct Difference {
     pub related: bool,
     /// Names that both have.
     pub common: BTreeSet<String>,
+    /// A disk, rather than a program, took its time.
+    pub disk: bool,
     /// It says that a message came late, and not why.
     pub late: bool,
     /// It says that an answer was slow, and not which call of its process was.
@@ -168,7 +210,20 @@ impl Difference {
             places: [None, None],
             fields: Vec::new(),
             more: 0,
+            built: false,
+            storm: false,
+            drawn: false,
+            sampled: false,
             outside: false,
+            lost: false,
+            weak: false,
+            greets: false,
+            given: false,
+            forwarded: false,
+            by: [None, None],
+            place: 0,
+            content: 0,
+            again: false,
             decides: None,
             internal: false,
             permuted: false,
@@ -177,6 +232,7 @@ impl Difference {
             written: false,
             related: false,
             common: BTreeSet::new(),
+            disk: false,
             late: false,
             answer: false,
             alone: false,
@@ -192,6 +248,18 @@ impl Difference {
     pub fn weight(&self) -> f64 {
         match self.kind {
             Kind::Exit if self.outside => Kind::Missing.weight() + 0.01,
+            // What was there before the run, and is read as it is, is a cause and no consequence.
+            Kind::File
+                if (self.outside || self.given) && !self.fields.is_empty() && !self.internal =>
+            {
+                GIVEN
+            }
+            // A few lines that were changed say more than that a program is another one.
+            Kind::Program if (1..=LINES_MAX).contains(&self.fields.len()) && self.more == 0 => {
+                GIVEN - 0.01
+            }
+            // The network loses nothing, and changes no order, in a run that is like the other.
+            _ if self.lost => LOST,
             kind => kind.weight(),
         }
     }

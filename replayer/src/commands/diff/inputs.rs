@@ -61,6 +61,7 @@ const CLOCK_REALTIME_COARSE: u64 = 5;
 const CLOCK_MONOTONIC_COARSE: u64 = 6;
 /// Libraries seed their hash tables so as they start, whatever the program does.
 const GRND_NONBLOCK: u64 = 1;
+const MKDIR: u16 = 83;
 const CREAT: u16 = 85;
 const POLL: u16 = 7;
 const SELECT: u16 = 23;
@@ -73,6 +74,7 @@ const FUTEX: u16 = 202;
 const SEMTIMEDOP: u16 = 220;
 const EPOLL_WAIT: u16 = 232;
 const WAITID: u16 = 247;
+const MKDIRAT: u16 = 258;
 const PSELECT6: u16 = 270;
 const PPOLL: u16 = 271;
 const EPOLL_PWAIT: u16 = 281;
@@ -82,6 +84,9 @@ const EPOLL_PWAIT2: u16 = 441;
 const EAGAIN: i64 = 11;
 const ETIMEDOUT: i64 = 110;
 const O_ACCMODE: u64 = 3;
+const O_EXCL: u64 = 0o200;
+/// Bytes of a content that are read at once.
+const PIECE_MAX: u64 = 4 << 20;
 const TIMER_ABSTIME: u64 = 1;
 const S_IFMT: u64 = 0o170_000;
 const S_IFIFO: u64 = 0o010_000;
@@ -164,8 +169,10 @@ pub struct Took {
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     pub env: Vec<(String, String)>,
-    /// Hashes of what the kernel mapped as the program started: itself and its loader.
-    pub image: Vec<[u8; 32]>,
+    /// What was mapped as the program started, of itself and its loader: where in the file, how much, and a hash.
+    pub image: BTreeSet<(u64, u64, [u8; 32])>,
+    /// Its own path.
+    pub executable: String,
     pub files: Vec<Opened>,
     pub random: Vec<Random>,
     /// The clock was read: how often, and the first time.
@@ -175,8 +182,10 @@ pub struct Inputs {
     pub jump: Option<(Point, i128)>,
     /// Questions about paths other than opening them, by call and path: the last error number, or 0.
     pub looks: BTreeMap<(u16, String), (i64, Point)>,
+    /// Last names of what it made that cannot have been there before, with the folders these are in.
+    pub made: BTreeSet<(String, String)>,
     /// Names of files that it opened for writing, or gave a file, and how often.
-    pub written: BTreeMap<String, u64>,
+    pub written: BTreeMap<String, (u64, Point)>,
     /// And of FIFOs that it made: what comes out of those are messages.
     pub fifos: BTreeSet<String>,
     /// By what was done, such as `fsync of /var/lib/x`.
@@ -205,8 +214,10 @@ struct Walk {
     wall_ns: i128,
     /// Bytes of files that may still be kept.
     left: usize,
-    /// Contents by their numbers, hashed once.
-    contents: BTreeMap<u64, [u8; 32]>,
+    /// Parts of contents by their numbers, where they begin, and how long they are, hashed once.
+    contents: FxHashMap<(u64, u64, u64), [u8; 32]>,
+    /// What is mapped of programs that have not begun yet.
+    starting: BTreeMap<u32, BTreeSet<(u64, u64, [u8; 32])>>,
 }
 
 /// Walks the recording's events. `parents`: who made each process.
@@ -262,9 +273,13 @@ impl Walk {
         }
         let before_ns = self.returned.insert(id.stream, time_ns).unwrap_or(time_ns);
         match Kind::from_u8(header.kind) {
+            Some(Kind::Map) => self.starts(reader, process, event),
             Some(Kind::Image) => {
                 inputs.env = environment(event);
-                self.image(reader, process, event);
+                let mut parts = event.parts.iter();
+                let path = parts.find(|part| part.role == Role::Data && part.addr == 0);
+                inputs.executable = path.map_or_else(String::new, |path| escape(&path.bytes));
+                inputs.image = self.starting.remove(&process).unwrap_or_default();
             }
             Some(Kind::Tsc) => inputs.reads_clock(point, None),
             Some(Kind::Call) => {
@@ -276,22 +291,22 @@ impl Walk {
         }
     }
 
-    fn image(&mut self, reader: &mut Reader, process: u32, event: &Event) {
-        let mapped = event.parts.iter().filter(|part| part.role == Role::Content);
-        let numbers: BTreeSet<u64> = mapped.map(|part| part.content).collect();
-        let hashes = numbers
-            .into_iter()
-            .map(|number| self.content(reader, number));
-        let hashes = hashes.collect();
-        if let Some(inputs) = self.processes.get_mut(&process) {
-            inputs.image = hashes;
+    /// A part of a program or its loader is mapped.
+    fn starts(&mut self, reader: &mut Reader, process: u32, event: &Event) {
+        for part in event.parts.iter() {
+            if part.role == Role::Content && part.content != 0 {
+                let hash = self.content(reader, (part.content, part.addr, part.len));
+                let mapped = (event.header.args[5], part.len, hash);
+                self.starting.entry(process).or_default().insert(mapped);
+            }
         }
     }
 
-    fn content(&mut self, reader: &mut Reader, number: u64) -> [u8; 32] {
-        let known = self.contents.get(&number).copied();
-        let hash = known.unwrap_or_else(|| content_hash(reader, number));
-        self.contents.insert(number, hash);
+    /// A hash of what is referred to. Whether the whole file is kept or only that part of it is a matter of time.
+    fn content(&mut self, reader: &mut Reader, key: (u64, u64, u64)) -> [u8; 32] {
+        let known = self.contents.get(&key).copied();
+        let hash = known.unwrap_or_else(|| content_hash(reader, key));
+        self.contents.insert(key, hash);
         hash
     }
 
@@ -303,6 +318,7 @@ impl Walk {
         if let Some(known) = parent.and_then(|parent| self.processes.get(&parent)) {
             inputs.env.clone_from(&known.env);
             inputs.image.clone_from(&known.image);
+            inputs.executable.clone_from(&known.executable);
         }
         if let Some(table) = parent.and_then(|parent| self.tables.get(&parent)).cloned() {
             self.tables.insert(process, table);
@@ -366,7 +382,11 @@ impl Walk {
                     None => header.nr == CREAT,
                 };
                 if writes && success.is_some() {
-                    inputs.writes(bytes.unwrap_or_default());
+                    inputs.writes(bytes.unwrap_or_default(), point);
+                }
+                let flags = flags.map_or(0, |at| header.args[usize::from(at) % 6]);
+                if flags & O_EXCL != 0 && success.is_some() {
+                    inputs.makes(bytes.unwrap_or_default());
                 }
                 inputs.files.push(Opened {
                     path: escape(bytes.unwrap_or_default()),
@@ -512,7 +532,7 @@ impl Walk {
     fn maps(&mut self, reader: &mut Reader, process: u32, fd: u32, event: &Event) {
         let references = event.parts.iter().filter(|part| part.role == Role::Content);
         for part in references {
-            let hash = self.content(reader, part.content);
+            let hash = self.content(reader, (part.content, part.addr, part.len));
             if let Some((file, _)) = self.file(process, fd) {
                 file.hash.update(&hash);
                 file.hash.update(&part.len.to_le_bytes());
@@ -571,8 +591,11 @@ impl Inputs {
             .iter()
             .rposition(is_path)
             .filter(|last| *last != at);
+        if matches!(header.nr, MKDIR | MKDIRAT) && header.ret == 0 {
+            self.makes(named(at).flatten().unwrap_or_default());
+        }
         if let Some(path) = last.filter(|_| header.ret == 0).and_then(named) {
-            self.writes(path.unwrap_or_default());
+            self.writes(path.unwrap_or_default(), point);
         }
         let Some(bytes) = named(at) else {
             return;
@@ -598,9 +621,18 @@ impl Inputs {
         }
     }
 
-    fn writes(&mut self, path: &[u8]) {
+    fn writes(&mut self, path: &[u8], point: Point) {
         if self.written.len() < FILES_MAX {
-            *self.written.entry(last_name(path)).or_default() += 1;
+            let known = self.written.entry(last_name(path)).or_insert((0, point));
+            *known = (known.0 + 1, point);
+        }
+    }
+
+    fn makes(&mut self, path: &[u8]) {
+        if self.made.len() < FILES_MAX {
+            let last = path.rsplit(|byte| *byte == b'/').next();
+            let folder = &path[..path.len() - last.map_or(0, <[u8]>::len)];
+            self.made.insert((escape(folder), last_name(path)));
         }
     }
 
@@ -680,14 +712,21 @@ fn ahead(event: &Event, wall_ns: i128) -> Option<i128> {
 }
 
 /// A content that is not all there has the hash of nothing.
-fn content_hash(reader: &mut Reader, number: u64) -> [u8; 32] {
+fn content_hash(reader: &mut Reader, (number, from, len): (u64, u64, u64)) -> [u8; 32] {
     let mut hash = blake3::Hasher::new();
     if let Ok(file) = reader.file(number) {
-        let mut out = std::io::BufWriter::new(&mut hash);
-        let written = reader.write_content(&file, &mut out);
-        drop(out);
-        if written.is_err() {
-            hash.reset();
+        let end = from.saturating_add(len).min(file.size);
+        let mut at = from;
+        while at < end {
+            let take = PIECE_MAX.min(end - at);
+            match reader.read_content(&file, at, take as usize) {
+                Ok(bytes) => hash.update(&bytes),
+                Err(_) => {
+                    hash.reset();
+                    break;
+                }
+            };
+            at += take;
         }
     }
     hash.finalize().into()

@@ -12,9 +12,13 @@ use std::collections::BTreeSet;
 
 use reenact_causal::Place;
 
+use super::about::{
+    in_vain, is_conflict, is_fine, is_handed_on, picks, process_in, process_of, same_memory,
+    sooner, Words,
+};
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
-use super::order::{is_name, words_in, Arrived};
+use super::order::Arrived;
 use super::roots;
 use super::run::Run;
 
@@ -28,17 +32,21 @@ const FOLLOWS: f64 = 0.35;
 /// And where that may only be a matter of order.
 const LOOSE: f64 = 0.9;
 /// How far the only explanation that is left is in front of what it explains.
-const AHEAD: f64 = 0.03;
+const AHEAD: f64 = 0.06;
 /// Where the same values are only given to others.
 const PERMUTED: f64 = 0.5;
 /// What is left of an answer of one who was told things in another order.
 const ANSWER: f64 = 0.9;
 /// What a cause has ahead of others that speaks of what failed, and what is left of an overtaking that does not
 /// where others do.
-const RELATED: f64 = 0.02;
-const UNRELATED: f64 = 0.6;
+const RELATED: f64 = 0.03;
+const UNRELATED: f64 = 0.3;
+const UNLIKELY: f64 = 0.45;
+const LIKELY: f64 = 0.7;
 /// What is said so many times more often is no matter of order.
 const AGAIN_MIN: u64 = 5;
+/// The same, where nothing came of it that anybody sees.
+const UNSEEN_AGAIN_MIN: u64 = 20;
 /// Digits of a number that is likely to be drawn by chance.
 const DRAWN_DIGITS_MIN: usize = 6;
 /// Messages that came too late, of which it is asked why.
@@ -47,7 +55,13 @@ const LATE_MAX: usize = 64;
 const SLOW_MAX: usize = 3;
 const LATER: f64 = 0.005;
 /// And where it does not lead to anything that people see failing.
-const HARMLESS: f64 = 0.8;
+const HARMLESS: f64 = 0.6;
+/// How much a program says that was built anew, where what it does otherwise comes first, and what a storm has
+/// ahead of a message.
+const BUILT: f64 = 0.92;
+const STORM: f64 = 0.02;
+/// What is left of what chance does between any two runs.
+const WEAK: f64 = 0.5;
 
 /// A candidate cause.
 #[derive(Clone, Debug)]
@@ -130,6 +144,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         arrived,
         loops,
         matched: _,
+        watched: _,
     } = found;
     let order = |difference: &Difference| (time(difference, starts), difference.kind);
     differences.sort_by_key(order);
@@ -142,6 +157,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         expired: &expired,
         arrived: &arrived,
         loops: &loops,
+        unseen: !differences.iter().any(Difference::is_seen),
         starts,
         before: orders.before,
         second: orders.second,
@@ -150,6 +166,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
     for difference in &mut differences {
         difference.timely = ranks.is_timely(difference);
         difference.reordered = ranks.is_reordered(difference);
+        difference.weak = ranks.is_weak(difference);
     }
     let mut judgement = Judgement::default();
     if !differences.iter().any(Difference::is_seen) {
@@ -178,6 +195,8 @@ struct Ranks<'a> {
     expired: &'a [Told; 2],
     arrived: &'a Arrived,
     loops: &'a BTreeSet<(usize, u32)>,
+    /// Nothing that anybody sees differs.
+    unseen: bool,
     starts: [u64; 2],
     before: &'a Before<'a>,
     second: &'a Before<'a>,
@@ -191,10 +210,15 @@ impl<'a> Ranks<'a> {
         // What was in a file before the run began follows from nothing in it.
         let given = other.kind == Kind::File && other.outside;
         // What a program says of its state leads to nothing.
-        !matches!(root.kind, Kind::Program | Kind::Checksum)
+        let unlikely = root.kind == Kind::Program && root.weight() < Kind::Payload.weight();
+        !unlikely
+            && !matches!(root.kind, Kind::Checksum | Kind::Output)
+            && (!root.weak || other.weak || other.kind.is_symptom())
             && !root.internal
             && !root.permuted
             && !is_handed_on(root, other)
+            // The network loses what it loses, whatever the programs do.
+            && !(other.lost && other.outside)
             && !given
             && (self.before)(root, other)
             && (!(self.before)(other, root) || (self.second)(root, other))
@@ -242,8 +266,11 @@ impl<'a> Ranks<'a> {
             true => one.timely,
             false => {
                 let follows = |of: &[&Difference]| of.iter().any(|root| self.follows(root, one));
-                let timely = one.timely || follows(&timely) && one.times < AGAIN_MIN;
-                !one.kind.is_given() && timely && !follows(&other) || one.internal || one.written
+                let timely = one.timely || follows(&timely) && one.times < UNSEEN_AGAIN_MIN;
+                !one.kind.is_given() && timely && !follows(&other)
+                    || one.internal
+                    || one.written
+                    || one.kind == Kind::Written
             }
         };
         let harmless: Vec<bool> = differences
@@ -262,18 +289,55 @@ impl<'a> Ranks<'a> {
     fn is_timely(&self, root: &Difference) -> bool {
         // Whoever runs other code, or was given something that a rule hides, has a better reason.
         let chance = || {
-            let looped = self.loops.contains(&process_in(root)) || self.is_drawn(root);
+            let looped = self.loops.contains(&process_in(root))
+                || self.is_drawn(root)
+                || is_fine(root)
+                || self.unseen && self.is_behind_chance(root);
             !root.outside && !self.is_excused(root) && (looped || self.is_reordered(root))
+        };
+        let many = if self.unseen {
+            UNSEEN_AGAIN_MIN
+        } else {
+            AGAIN_MIN
         };
         match root.kind {
             Kind::File => root.internal || root.written,
+            Kind::Written => root.internal || root.written || root.permuted || self.unseen,
             Kind::Output => root.permuted,
+            Kind::Elsewhere => true,
             Kind::Payload => root.permuted || root.internal || chance(),
-            Kind::Missing | Kind::Extra => root.internal || root.times < AGAIN_MIN && chance(),
+            Kind::Missing | Kind::Extra => {
+                root.internal || root.sampled || root.times < many && chance()
+            }
             Kind::Process => chance(),
             Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
-            Kind::Exit | Kind::Environment | Kind::Arguments | Kind::Program => false,
+            Kind::Arguments => root.drawn,
+            Kind::Exit | Kind::Environment | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
+        }
+    }
+
+    /// Whether chance does as much between any two runs.
+    fn is_weak(&self, root: &Difference) -> bool {
+        match root.kind {
+            Kind::Payload if root.forwarded => root.permuted || root.internal,
+            Kind::Payload => {
+                // Whoever is refused something in one run only was refused it for a reason.
+                let status = root.fields.iter().any(|field| field.path == "status");
+                let overtaken = || !status && self.is_behind(root, &[Kind::Overtaken]);
+                let chance = self.is_drawn(root) || overtaken();
+                let sure = !root.outside && !self.is_excused(root);
+                root.permuted || root.internal || root.greets || is_fine(root) || chance && sure
+            }
+            Kind::Missing | Kind::Extra => root.internal || root.again || root.sampled,
+            Kind::Written => root.internal || root.timely || root.permuted,
+            Kind::File => root.internal,
+            Kind::Elsewhere => true,
+            Kind::Output => root.permuted,
+            Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
+            Kind::Arguments => root.drawn,
+            Kind::Process | Kind::Exit | Kind::Environment => false,
+            Kind::Program | Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }
     }
 
@@ -298,11 +362,24 @@ impl<'a> Ranks<'a> {
 
     /// Whether messages arrived or threads ran in another order before it.
     fn is_reordered(&self, root: &Difference) -> bool {
+        self.is_behind(root, &[Kind::Overtaken, Kind::Threads])
+    }
+
+    /// Whether a suspect of one of some kinds is before it in its process.
+    fn is_behind(&self, root: &Difference, kinds: &[Kind]) -> bool {
         let mut suspects = self.suspects.iter();
         suspects.any(|suspect| {
-            matches!(suspect.kind, Kind::Overtaken | Kind::Threads)
+            kinds.contains(&suspect.kind)
                 && same_memory(suspect, root)
                 && (self.before)(suspect, root)
+        })
+    }
+
+    /// Whether messages changed places or threads ran in another order anywhere before it.
+    fn is_behind_chance(&self, root: &Difference) -> bool {
+        let mut suspects = self.suspects.iter();
+        suspects.any(|suspect| {
+            matches!(suspect.kind, Kind::Overtaken | Kind::Threads) && (self.before)(suspect, root)
         })
     }
 
@@ -330,7 +407,8 @@ impl<'a> Ranks<'a> {
         // Whoever waits for something slow may be elsewhere, and wait in vain.
         let elsewhere = !same_memory(suspect, root);
         let waited = || in_vain(root) && !suspect.late || self.gave_up(root);
-        let vain = (suspect.outside || elsewhere) && waited();
+        let disk = suspect.disk && (self.second)(suspect, root) && !root.weak;
+        let vain = (suspect.outside || elsewhere) && waited() || disk;
         vain && sooner(suspect, root, self.starts) || elsewhere && self.held_up(suspect, root)
     }
 
@@ -451,6 +529,19 @@ impl<'a> Ranks<'a> {
                 }
             }
         }
+        if !symptoms.is_empty() {
+            for (at, suspect) in self.suspects.iter().enumerate() {
+                let slow = suspect.kind == Kind::Slow && suspect.disk && !used[at];
+                let later = symptoms
+                    .iter()
+                    .find(|one| sooner(suspect, one, self.starts));
+                if let Some(symptom) = later.filter(|_| slow) {
+                    used[at] = true;
+                    let score = suspect.weight() * HARMLESS;
+                    judgement.causes.push(suspected(suspect, symptom, score));
+                }
+            }
+        }
         let unused = |kind: Kind| {
             let all = self.suspects.iter().zip(&used);
             all.filter(|(one, used)| one.kind == kind && !**used)
@@ -459,18 +550,51 @@ impl<'a> Ranks<'a> {
         judgement.harmless = unused(Kind::Overtaken);
         judgement.in_time = unused(Kind::Slow);
         for (suspect, root) in &explained {
-            let mut score = self.score(suspect, root, &explained);
+            // Where messages about one thing changed places, threads only followed.
+            let crossed = explained.iter().any(|(one, of)| {
+                let about = || words.names_both(one) > 0 || is_conflict(one, root);
+                one.kind == Kind::Overtaken && std::ptr::eq(*of, *root) && about()
+            });
+            // And what leads to the failure elsewhere needs no threads.
+            let elsewhere = || {
+                roots.iter().any(|one| {
+                    let other = !one.weak && !one.kind.is_symptom() && !same_memory(one, root);
+                    other && leads(one)
+                })
+            };
+            let named = words.shares(root) && !crossed && !elsewhere();
+            let mut score = self.score(suspect, root, &explained, named);
             if suspect.kind == Kind::Overtaken {
+                let named =
+                    suspect.lost || words.names_both(suspect) > 0 || is_conflict(suspect, root);
+                // What chance does in any two runs explains no failure.
+                let known = !root.weak || words.names_failure(suspect) || symptoms.is_empty();
                 score = match plausible(suspect, root) {
-                    true => score,
-                    false => UNRELATED,
+                    true if named && known => score,
+                    true if named && is_conflict(suspect, root) => LIKELY,
+                    true if named => UNLIKELY,
+                    true | false => UNRELATED,
                 };
+                if suspect.lost {
+                    score = suspect.weight();
+                }
             }
-            if !leads(suspect) {
+            // Nothing needs to be told by what is slow.
+            let late = suspect.kind == Kind::Slow && leads(root);
+            if !leads(suspect) && !late {
                 score *= HARMLESS;
+            }
+            // Whoever waits in vain for what is missing is slow to answer.
+            let caused = |one: &&&Difference| {
+                let said = matches!(one.kind, Kind::Missing | Kind::Extra | Kind::Process);
+                said && !one.weak && !std::ptr::eq(**one, *root) && (self.before)(one, suspect)
+            };
+            if (suspect.answer || suspect.late) && roots.iter().any(|one| caused(&one)) {
+                score *= LOOSE;
             }
             judgement.causes.push(suspected(suspect, root, score));
         }
+        let most = differences.iter().map(|one| one.times).max();
         for (difference, is_root) in differences.iter().zip(&is_root) {
             let same = |known: &Cause| {
                 let kind = difference.kind;
@@ -483,8 +607,26 @@ impl<'a> Ranks<'a> {
             }
             let loose = !*is_root && self.is_loose(difference, &roots);
             let fails = !symptoms.is_empty();
-            let mut cause = seen(difference, *is_root, loose, leads(difference), fails);
-            if *is_root && words.shares(difference) && !difference.kind.is_symptom() {
+            let named = words.shares(difference) && !difference.kind.is_symptom();
+            let how = How {
+                loose,
+                leads: leads(difference),
+                fails,
+                named,
+            };
+            let mut cause = seen(difference, *is_root, how);
+            if difference.storm && Some(difference.times) == most {
+                cause.score = cause.score.max(difference.weight() + STORM);
+                cause.reason += ", and nothing else differs as often";
+            }
+            if difference.built && self.is_run_by(difference, &roots) {
+                cause.score = cause.score.max(BUILT);
+                cause.reason += ", and a process that runs it is where the runs first differ";
+            }
+            if let Some(random) = self.picked_by(difference) {
+                cause.reason += &random;
+            }
+            if *is_root && named {
                 cause.score += RELATED;
             }
             judgement.causes.push(cause);
@@ -494,18 +636,32 @@ impl<'a> Ranks<'a> {
             b.score.total_cmp(&a.score).then(by_time)
         });
         let first = judgement.causes.iter().filter(|cause| {
+            let unnamed = cause.difference.kind == Kind::Overtaken && cause.score <= UNRELATED;
             let shown = match cause.difference.kind {
+                _ if unnamed => false,
                 Kind::Threads | Kind::Randomness | Kind::Clock | Kind::Slow => false,
                 Kind::Program => false,
                 Kind::Overtaken | Kind::Missing | Kind::Extra | Kind::Payload => true,
                 Kind::Jump | Kind::Checksum => true,
-                Kind::Happening | Kind::Process | Kind::Exit | Kind::File => true,
+                Kind::Happening
+                | Kind::Process
+                | Kind::Exit
+                | Kind::File
+                | Kind::Written
+                | Kind::Elsewhere => true,
                 Kind::Environment | Kind::Arguments | Kind::Output => true,
             };
             cause.is_root && shown
         });
         judgement.first = first
-            .min_by_key(|cause| (time(&cause.difference, self.starts), cause.difference.kind))
+            .min_by_key(|cause| {
+                let difference = &cause.difference;
+                (
+                    difference.weak,
+                    time(difference, self.starts),
+                    difference.kind,
+                )
+            })
             .cloned();
     }
 
@@ -520,9 +676,37 @@ impl<'a> Ranks<'a> {
     /// cause.
     fn is_loose(&self, difference: &Difference, roots: &[&Difference]) -> bool {
         let mut led = roots.iter().filter(|root| self.follows(root, difference));
-        let ordered = led.all(|root| (root.timely || root.reordered) && root.kind != Kind::File);
+        let ordered = led.all(|root| {
+            (root.timely || root.reordered) && !matches!(root.kind, Kind::File | Kind::Written)
+        });
         // What is answered comes of what was asked; what is asked is a decision.
         self.is_excused(difference) && !difference.is_answer() && ordered
+    }
+
+    /// Whether one of some roots is in a process that runs a program.
+    fn is_run_by(&self, program: &Difference, roots: &[&Difference]) -> bool {
+        let process = process_of(program);
+        let mut roots = roots
+            .iter()
+            .filter(|root| !root.kind.is_given() && !root.weak);
+        roots.any(|root| process_of(root) == process || process_in(root) == process_in(program))
+    }
+
+    /// Of what went to another process: which random bytes its sender had read just before.
+    fn picked_by(&self, difference: &Difference) -> Option<String> {
+        if difference.kind != Kind::Elsewhere {
+            return None;
+        }
+        let mut suspects = self.suspects.iter().rev();
+        let random = suspects.find(|one| {
+            one.kind == Kind::Randomness && one.outside && self.explains(one, difference)
+        })?;
+        let read = random.sides[1].as_ref()?;
+        Some(format!(
+            ", and the random bytes that {} read just before ({}) decide where it goes",
+            read.sight.who,
+            read.sight.event()
+        ))
     }
 
     fn is_excused(&self, difference: &Difference) -> bool {
@@ -536,19 +720,31 @@ impl<'a> Ranks<'a> {
         suspect: &Difference,
         root: &Difference,
         explained: &[(&Difference, &Difference)],
+        named: bool,
     ) -> f64 {
-        let sure = !root.outside && !self.is_excused(root);
+        let sure = !root.outside && !self.is_excused(root) && !root.weak;
         let fresh = || self.is_fresh(suspect, root);
         let threads = || {
             let mut all = explained.iter();
             all.any(|(one, of)| one.kind == Kind::Threads && std::ptr::eq(*of, root))
         };
         let ahead = match suspect.kind {
-            Kind::Threads if sure && fresh() => Some(AHEAD / 2.0),
-            Kind::Randomness if sure && suspect.outside && (fresh() || !threads()) => Some(AHEAD),
+            Kind::Threads if sure && (fresh() || named) => Some(AHEAD * 0.75),
+            // What is lost or said again is told by itself: that chance did it is behind that.
+            Kind::Randomness
+                if matches!(root.kind, Kind::Missing | Kind::Extra) || root.forwarded =>
+            {
+                return root.kind.weight() - LATER;
+            }
+            Kind::Randomness
+                if sure && picks(root) && suspect.outside && (fresh() || !threads()) =>
+            {
+                Some(AHEAD)
+            }
             Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
             Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
             Kind::Process | Kind::Exit | Kind::File | Kind::Environment => None,
+            Kind::Written | Kind::Elsewhere => None,
             Kind::Jump | Kind::Checksum | Kind::Program => None,
             Kind::Arguments | Kind::Output => None,
         };
@@ -560,27 +756,27 @@ impl<'a> Ranks<'a> {
     }
 }
 
-/// Whether what differs has a name in it that one of the two messages said that changed places.
-fn is_conflict(overtaken: &Difference, root: &Difference) -> bool {
-    let Some(shown) = &overtaken.sides[0] else {
-        return false;
-    };
-    let said: BTreeSet<String> = words_in(&shown.text)
-        .chain(words_in(&overtaken.what))
-        .collect();
-    !root.permuted
-        && root.fields.iter().any(|field| {
-            let words = |value: &Option<String>| -> BTreeSet<String> {
-                value.iter().flat_map(|value| words_in(value)).collect()
-            };
-            let (a, b) = (words(&field.a), words(&field.b));
-            let mut differ = a.symmetric_difference(&b);
-            differ.any(|word| (is_name(word) || word.len() > 3) && said.contains(word))
-        })
+/// What is known of a difference when it is judged.
+#[derive(Clone, Copy)]
+struct How {
+    /// It follows from what may have led to nothing.
+    loose: bool,
+    /// Something that failed follows from it.
+    leads: bool,
+    /// Anything failed.
+    fails: bool,
+    /// It speaks of what failed.
+    named: bool,
 }
 
 /// What differs in itself, as a cause.
-fn seen(difference: &Difference, is_root: bool, loose: bool, leads: bool, fails: bool) -> Cause {
+fn seen(difference: &Difference, is_root: bool, how: How) -> Cause {
+    let How {
+        loose,
+        leads,
+        fails,
+        named,
+    } = how;
     let mut score = difference.weight();
     let mut reason = match is_root {
         true => "everything before it is the same in both runs".to_owned(),
@@ -592,16 +788,24 @@ fn seen(difference: &Difference, is_root: bool, loose: bool, leads: bool, fails:
     if !is_root {
         score *= if loose { LOOSE } else { FOLLOWS };
     }
-    if difference.internal {
+    if difference.weak && named && difference.kind == Kind::Elsewhere {
+        score = Kind::Missing.weight();
+        reason += ", and what failed is about the same";
+    } else if difference.weak {
+        score *= WEAK;
+        reason += ", and chance does as much";
+    }
+    if difference.internal && !difference.weak {
         score *= PERMUTED;
         reason += ", and the run wrote it itself";
     }
-    if difference.kind == Kind::Payload && difference.is_answer() && difference.reordered {
+    let answers = difference.kind == Kind::Payload && difference.is_answer();
+    if answers && difference.reordered && !difference.weak {
         score *= ANSWER;
         reason += ", and it is an answer of one who was told things in another order";
     }
     if difference.permuted {
-        score *= PERMUTED;
+        score *= if difference.weak { 1.0 } else { PERMUTED };
         reason += ", and both runs have the same values there, in another order";
     }
     if !leads {
@@ -635,6 +839,7 @@ fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
         Kind::Clock => "the process differs after it, and knows what time it was",
         Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => "",
         Kind::Process | Kind::Exit | Kind::File | Kind::Environment => "",
+        Kind::Written | Kind::Elsewhere => "",
         Kind::Jump | Kind::Checksum | Kind::Program => "",
         Kind::Arguments | Kind::Output => "",
     };
@@ -648,155 +853,6 @@ fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
         reason: format!("{reason}{at}"),
         is_root: true,
     }
-}
-
-/// Words by which what failed is told from other things: a cause that speaks of the same is likelier.
-struct Words {
-    of_symptoms: BTreeSet<String>,
-    /// The same for messages that changed places: without what most of these have in common.
-    of_failure: BTreeSet<String>,
-}
-
-impl Words {
-    fn new<'a>(
-        symptoms: &[&Difference],
-        overtaken: &[&'a Difference],
-        roots: &[&'a Difference],
-    ) -> Words {
-        let mut of_symptoms: BTreeSet<String> = BTreeSet::new();
-        for symptom in symptoms.iter().filter(|one| one.kind == Kind::Output) {
-            let texts = symptom.sides.iter().flatten();
-            of_symptoms.extend(texts.flat_map(|shown| words_in(&shown.text)));
-        }
-        let mut of_failure = of_symptoms.clone();
-        of_failure.retain(|word| {
-            let having = overtaken.iter().filter(|one| one.common.contains(word));
-            is_name(word) && (overtaken.len() < 4 || having.count() * 2 <= overtaken.len())
-        });
-        let candidates: Vec<BTreeSet<String>> = overtaken
-            .iter()
-            .chain(roots)
-            .filter(|one| !one.kind.is_symptom())
-            .map(|one| words_of(one))
-            .collect();
-        // What most of them have tells none from the others.
-        let rare = |word: &String| {
-            let having = candidates.iter().filter(|words| words.contains(word));
-            candidates.len() < 4 || having.count() * 2 <= candidates.len()
-        };
-        of_symptoms.retain(rare);
-        let is_named = |one: &&Difference| !one.common.is_disjoint(&of_failure);
-        if !overtaken.iter().any(is_named) {
-            of_failure.clear();
-        }
-        Words {
-            of_symptoms,
-            of_failure,
-        }
-    }
-
-    /// How many things two messages that changed places both name, and what failed, too.
-    fn names_both(&self, overtaken: &Difference) -> usize {
-        let common = overtaken.common.iter();
-        match self.of_failure.is_empty() {
-            true => usize::from(overtaken.related),
-            false => common
-                .filter(|word| self.of_failure.contains(*word))
-                .count(),
-        }
-    }
-
-    fn shares(&self, difference: &Difference) -> bool {
-        !words_of(difference).is_disjoint(&self.of_symptoms)
-    }
-}
-
-/// Whether an argument is what its process says: then the message tells more.
-fn is_handed_on(argument: &Difference, message: &Difference) -> bool {
-    argument.kind == Kind::Arguments
-        && message.kind == Kind::Payload
-        && process_in(argument) == process_in(message)
-        && !words_of(argument).is_disjoint(&words_of(message))
-}
-
-/// What a difference is about: the values that differ, or else what was said.
-fn words_of(difference: &Difference) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    for field in &difference.fields {
-        let side = |value: &Option<String>| -> BTreeSet<String> {
-            value.iter().flat_map(|value| words_in(value)).collect()
-        };
-        let (a, b) = (side(&field.a), side(&field.b));
-        all.extend(a.symmetric_difference(&b).cloned());
-    }
-    if difference.fields.is_empty() {
-        let texts = difference.sides.iter().flatten();
-        all.extend(texts.flat_map(|shown| words_in(&shown.text)));
-    }
-    all
-}
-
-/// Whether a difference is what somebody does who waited in vain.
-fn in_vain(root: &Difference) -> bool {
-    match root.kind {
-        Kind::Missing | Kind::Extra | Kind::Happening | Kind::Process | Kind::Exit => true,
-        Kind::Payload | Kind::Output => {
-            let text = root.sides[1].as_ref().map_or("", |shown| &shown.text);
-            let text = text.to_ascii_lowercase();
-            let words = [
-                "time",
-                "deadline",
-                "unavailable",
-                "error",
-                "500",
-                "502",
-                "503",
-                "504",
-            ];
-            words.iter().any(|word| text.contains(word))
-        }
-        Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::File => false,
-        Kind::Environment | Kind::Arguments | Kind::Program => false,
-        Kind::Threads | Kind::Randomness | Kind::Clock => false,
-    }
-}
-
-/// The process of the first run that a difference is in.
-fn process_of(difference: &Difference) -> Option<u32> {
-    let sight = difference.places[0].as_ref()?;
-    Some(sight.point.event.stream.process)
-}
-
-/// A run and its process that has a difference.
-fn process_in(difference: &Difference) -> (usize, u32) {
-    let process = |run: usize| {
-        let shown = difference.sides[run].as_ref()?;
-        Some((run, shown.sight.point.event.stream.process))
-    };
-    process(0).or_else(|| process(1)).unwrap_or_default()
-}
-
-/// Whether one began before the other, in a run that has both.
-fn sooner(one: &Difference, other: &Difference, starts: [u64; 2]) -> bool {
-    let time = |difference: &Difference, run: usize| {
-        let sight = difference.places[run].as_ref()?;
-        Some(sight.point.time_ns.saturating_sub(starts[run]))
-    };
-    (0..2).any(|run| {
-        matches!((time(one, run), time(other, run)), (Some(one), Some(other)) if one <= other)
-    })
-}
-
-/// Whether both are of one process, or of processes that share memory.
-fn same_memory(one: &Difference, other: &Difference) -> bool {
-    let of = |difference: &Difference, run: usize| {
-        let point = difference.places[run].as_ref()?.point;
-        Some((point.event.stream.process, point.place.chain))
-    };
-    (0..2).any(|run| match (of(one, run), of(other, run)) {
-        (Some(one), Some(other)) => one.0 == other.0 || one.1 == other.1 && one.1 != 0,
-        (_, _) => false,
-    })
 }
 
 #[cfg(test)]
@@ -888,7 +944,11 @@ mod tests {
 
     #[test]
     fn an_overtaking_counts_only_where_the_receiver_goes_on_differently() {
-        let overtaken = || vec![at(Kind::Overtaken, 2, 5, "overtaken")];
+        let overtaken = || {
+            let mut overtaken = at(Kind::Overtaken, 2, 5, "overtaken");
+            overtaken.related = true;
+            vec![overtaken]
+        };
         let seen = |reply: Difference, links: &[(&str, &str)]| {
             let links = [links, &[("reply", "exit")]].concat();
             ranked(
@@ -898,7 +958,7 @@ mod tests {
             )
         };
         let reply = || at(Kind::Payload, 2, 20, "reply");
-        let judgement = seen(reply(), &[("overtaken", "reply")]);
+        let judgement = seen(reply(), &[("overtaken", "reply"), ("overtaken", "exit")]);
         assert_eq!(order(&judgement), ["overtaken", "reply", "exit"]);
         assert_eq!(judgement.first.unwrap().difference.what, "overtaken");
         // Another process's difference cannot come from it, as all that it was told was the same.
@@ -917,7 +977,11 @@ mod tests {
     #[test]
     fn what_only_came_of_order_is_of_no_consequence_unless_somebody_sees_it() {
         let overtaken = || vec![at(Kind::Overtaken, 2, 5, "overtaken")];
-        let links = [("overtaken", "reply"), ("reply", "next")];
+        let links = [
+            ("overtaken", "reply"),
+            ("reply", "next"),
+            ("overtaken", "next"),
+        ];
         let both = || {
             let next = at(Kind::Payload, 3, 30, "next");
             vec![at(Kind::Payload, 2, 20, "reply"), next]
@@ -1011,8 +1075,8 @@ mod tests {
     #[test]
     fn kinds_rank_as_documented() {
         let kinds = [
-            Kind::Overtaken,
             Kind::Jump,
+            Kind::Overtaken,
             Kind::Slow,
             Kind::Missing,
             Kind::Process,
@@ -1020,6 +1084,8 @@ mod tests {
             Kind::Happening,
             Kind::Checksum,
             Kind::Exit,
+            Kind::Elsewhere,
+            Kind::Written,
             Kind::File,
             Kind::Environment,
             Kind::Arguments,

@@ -1,21 +1,30 @@
 //! `replay diff`: what was different in the second of two runs.
 
+mod about;
+mod alike;
+mod between;
 mod compare;
 mod difference;
 mod inputs;
 mod judge;
+mod late;
+mod learn;
+mod lonely;
 mod noise;
 mod order;
 mod output;
 mod pairs;
+mod permuted;
 mod polls;
 mod roots;
 mod run;
 mod sequence;
 mod talks;
 mod times;
+mod told;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,6 +33,7 @@ use clap::Args;
 use reenact_trace::TraceError;
 use reenact_wire::Detail;
 
+use between::Between;
 use compare::Found;
 use judge::Judgement;
 use noise::{Noise, RulesError};
@@ -72,9 +82,14 @@ follows from. Further noise is named in a file of rules (TOML), of which all par
   field = \"content.cache.*\"
   [[ignore]]                       # leaves out what the regular expression matches
   text = 'seq=\\d+'
-  [[ignore]]                       # protocols env, argv and file are not messages
+  [[ignore]]                       # protocols env, argv, file and program are not messages
   protocol = \"env\"
   field = \"LANG\"
+
+Values that are drawn anew in each run (hardly any comes twice at one place, and hardly any is in both runs)
+are noise as well. With further runs that passed, whatever differs between two good ones is noise:
+
+  replay diff --also-good good2.zst --also-good good3.zst good.zst bad.zst
 
 Scores are between 0 and 1: they say which kind of cause is likelier, and are no probabilities.
 
@@ -91,6 +106,9 @@ pub struct Diff {
     /// Rules for what else is noise.
     #[arg(long, value_name = "FILE")]
     pub ignore: Vec<PathBuf>,
+    /// A further run that passed as A did: whatever differs between good runs is noise. May be given again.
+    #[arg(long, value_name = "FILE")]
+    pub also_good: Vec<PathBuf>,
     /// Most causes that are printed.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
     pub limit: usize,
@@ -133,7 +151,12 @@ pub fn main(args: &Diff) -> ExitCode {
 
 /// Whether the runs differ.
 fn diff(args: &Diff) -> Result<bool, DiffError> {
-    let compared = compare_files([&args.a, &args.b], &args.decoding, &args.ignore)?;
+    let compared = compare_files(
+        [&args.a, &args.b],
+        &args.decoding,
+        &args.ignore,
+        &args.also_good,
+    )?;
     for rule in compared.noise.unused() {
         eprintln!("replay: {rule} of --ignore matched nothing");
     }
@@ -183,60 +206,48 @@ impl Compared {
     }
 }
 
-/// Compares two runs, with files of rules for what is noise.
+/// Compares two runs, with files of rules for what is noise, and with further runs that passed as the first did.
 pub fn compare_files(
     files: [&Path; 2],
     decoding: &Decoding,
     ignore: &[PathBuf],
+    also_good: &[PathBuf],
 ) -> Result<Compared, DiffError> {
-    let narrators = [
-        decoding.narrator(Detail::default())?,
-        decoding.narrator(Detail::default())?,
-    ];
-    let [of_a, of_b] = narrators;
-    // Reading takes most of the time.
-    let (a, b) = std::thread::scope(|scope| {
-        let b = scope.spawn(move || Run::open(files[1], of_b));
-        (Run::open(files[0], of_a), b.join())
-    });
-    let b = b.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let (mut a, mut b) = (a?, b?);
-    for (run, path) in [(&a, files[0]), (&b, files[1])] {
-        if run.is_cut {
-            eprintln!(
-                "replay: {} is incomplete: it is compared as far as it goes",
-                path.display()
-            );
-        }
-    }
-    let ports = a.ports.union(&b.ports).copied().collect();
-    let pids = a.pids.union(&b.pids).copied().collect();
-    let mut noise = Noise::new(ports, pids);
-    noise.add_folders([a.folder(), b.folder()]);
+    let [mut a, mut b] = open(files, decoding)?;
+    let mut noise = Noise::new(BTreeSet::new(), BTreeSet::new());
     for file in ignore {
         noise.add_file(file)?;
     }
-    let beats = a.heartbeats.abs_diff(b.heartbeats);
-    noise.suppress_builtin(noise::Builtin::Heartbeat, beats);
-    noise.suppress_builtin(noise::Builtin::Startup, a.early.abs_diff(b.early));
-    let [mut of_a, mut of_b] = [&a, &b].map(|run| talks::hashes(run, &mut noise));
-    polls::leave_out([&mut a, &mut b], [&mut of_a, &mut of_b], &mut noise);
-    let (runs, hashes) = ([&a, &b], [of_a, of_b]);
-    let said = [0, 1].map(|run| talks::said(runs[run], &hashes[run]));
-    let pairs = pairs::align(runs, [&said[0], &said[1]], &mut noise);
-    let mut found = Found {
-        loops: pairs.loops(),
-        ..Found::default()
-    };
-    compare::processes(runs, &pairs, &mut noise, &mut found);
-    let arrivals = talks::compare(
-        runs,
-        &pairs,
-        [&hashes[0], &hashes[1]],
-        &mut noise,
-        &mut found,
-    );
-    order::overtaken(arrivals, &mut found);
+    noise.meet(&a);
+    noise.meet(&b);
+    noise.add_folders([a.folder(), b.folder()]);
+    noise.add_made([&a.made(), &b.made()]);
+    let mut values = Vec::new();
+    for file in also_good {
+        let run = Run::open(file, decoding.narrator(Detail::default())?)?;
+        noise.meet(&run);
+        noise.add_made([&a.made(), &run.made()]);
+        values.push(learn::gather(&run, &mut noise));
+    }
+    let of_both = [&a, &b].map(|run| learn::gather(run, &mut noise));
+    noise.set_learnt(learn::learn([&of_both[0], &of_both[1]], &values));
+    drop((of_both, values));
+    let mut between = Between::default();
+    for file in also_good {
+        // Runs are changed as they are compared.
+        let [mut one, mut other] = open([files[0], file], decoding)?;
+        let mut quiet = noise.aside();
+        let (_, found) = differences([&mut one, &mut other], &mut quiet);
+        let all = found.differences.iter().chain(&found.suspects);
+        all.for_each(|difference| between.add(difference));
+    }
+    let (pairs, mut found) = differences([&mut a, &mut b], &mut noise);
+    let before = found.differences.len();
+    found.differences.retain(|one| !between.has(one));
+    found.suspects.retain(|one| !between.has(one));
+    let gone = (before - found.differences.len()) as u64;
+    noise.suppress_builtin(noise::Builtin::BetweenGoodRuns, gone);
+    let runs = [&a, &b];
     let matched = std::mem::take(&mut found.matched);
     let all = found.differences.len();
     let judgement = judge::judge(runs, found);
@@ -251,4 +262,48 @@ pub fn compare_files(
         count,
         matched,
     })
+}
+
+/// Reads two runs. Reading takes most of the time.
+fn open(files: [&Path; 2], decoding: &Decoding) -> Result<[Run; 2], DiffError> {
+    let of_a = decoding.narrator(Detail::default())?;
+    let of_b = decoding.narrator(Detail::default())?;
+    let (a, b) = std::thread::scope(|scope| {
+        let b = scope.spawn(move || Run::open(files[1], of_b));
+        (Run::open(files[0], of_a), b.join())
+    });
+    let b = b.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let runs = [a?, b?];
+    for (run, path) in runs.iter().zip(files) {
+        if run.is_cut {
+            eprintln!(
+                "replay: {} is incomplete: it is compared as far as it goes",
+                path.display()
+            );
+        }
+    }
+    Ok(runs)
+}
+
+/// All that differs between two runs, with the processes that are the same.
+fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
+    let [a, b] = runs;
+    noise.add_folders([a.folder(), b.folder()]);
+    let beats = a.heartbeats.abs_diff(b.heartbeats);
+    noise.suppress_builtin(noise::Builtin::Heartbeat, beats);
+    noise.suppress_builtin(noise::Builtin::Startup, a.early.abs_diff(b.early));
+    let [mut of_a, mut of_b] = [&*a, &*b].map(|run| talks::hashes(run, noise));
+    let watched = polls::leave_out([&mut *a, &mut *b], [&mut of_a, &mut of_b], noise);
+    let (runs, hashes) = ([&*a, &*b], [of_a, of_b]);
+    let said = [0, 1].map(|run| talks::said(runs[run], &hashes[run]));
+    let pairs = pairs::align(runs, [&said[0], &said[1]], noise);
+    let mut found = Found {
+        loops: pairs.loops(),
+        watched,
+        ..Found::default()
+    };
+    compare::processes(runs, &pairs, noise, &mut found);
+    let arrivals = talks::compare(runs, &pairs, [&hashes[0], &hashes[1]], noise, &mut found);
+    order::overtaken(arrivals, &mut found);
+    (pairs, found)
 }

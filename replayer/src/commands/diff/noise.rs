@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::learn::{words, Learnt};
+use super::run::Run;
 use regex::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 
@@ -16,6 +18,15 @@ const MASKED_MAX: usize = 1 << 20;
 /// Bytes of a file of rules, and rules in it.
 const RULES_BYTES_MAX: u64 = 1 << 20;
 const RULES_MAX: usize = 1000;
+/// Bytes of a text in which names of numbers are looked for.
+const NAMED_MAX: usize = 16 << 10;
+/// Names of temporary files that are known, and characters of such a name that differ.
+const TEMPORARY_MAX: usize = 512;
+const RANDOM_PART_MIN: usize = 6;
+const RANDOM_MIN: usize = 4;
+const RANDOM_DIGITS_MIN: usize = 8;
+/// Levels of temporary folders within each other.
+const MADE_ROUNDS: usize = 3;
 /// Numbers below are no pids or ports to go by: too many other things have such values.
 const NUMBER_MIN: u64 = 100;
 
@@ -59,10 +70,16 @@ pub enum Builtin {
     Timing,
     Heartbeat,
     Startup,
+    /// A value that is drawn anew in each run, as its place says.
+    Drawn,
+    /// What says how busy the machine is.
+    Load,
+    /// What differs between runs that passed.
+    BetweenGoodRuns,
 }
 
 impl Builtin {
-    pub const ALL: [Builtin; 16] = [
+    pub const ALL: [Builtin; 19] = [
         Builtin::Uuid,
         Builtin::Token,
         Builtin::Time,
@@ -79,6 +96,9 @@ impl Builtin {
         Builtin::Timing,
         Builtin::Heartbeat,
         Builtin::Startup,
+        Builtin::Drawn,
+        Builtin::Load,
+        Builtin::BetweenGoodRuns,
     ];
 
     pub fn name(self) -> &'static str {
@@ -99,6 +119,9 @@ impl Builtin {
             Builtin::Timing => "timing",
             Builtin::Heartbeat => "heartbeat",
             Builtin::Startup => "start-up",
+            Builtin::Drawn => "drawn",
+            Builtin::Load => "load",
+            Builtin::BetweenGoodRuns => "between-good-runs",
         }
     }
 }
@@ -120,7 +143,7 @@ struct WrittenRules {
     ignore: Vec<Written>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rule {
     /// As people find it again.
     name: String,
@@ -151,6 +174,9 @@ pub struct Noise {
     word: Regex,
     /// Where the two runs were started, if not in the same folder; the longer one first.
     folders: Vec<String>,
+    /// Names of files that the runs made and that differ in a random part.
+    temporary: BTreeSet<String>,
+    temporaries: Option<Regex>,
     rules: Vec<Rule>,
     ports: BTreeSet<u64>,
     pids: BTreeSet<u64>,
@@ -158,6 +184,7 @@ pub struct Noise {
     counts: Vec<u64>,
     /// Whether a rule's text or place occurred at all.
     used: Vec<bool>,
+    learnt: Learnt,
 }
 
 fn pattern(text: &str) -> Regex {
@@ -205,15 +232,88 @@ impl Noise {
             any: pattern(&all.join("|")),
             patterns,
             // Hexadecimal words are told from words and numbers by their length.
-            number: pattern(r"\b(?:[0-9a-fA-F]{12,}|\d{3,})\b"),
+            number: pattern(r"\b(?:[0-9a-fA-F]{12,}|\d{3,}|[a-zA-Z]{1,2}\d{4,5})\b"),
             word: pattern(r"\b[0-9A-Za-z]{8,}\b"),
             folders: Vec::new(),
+            temporary: BTreeSet::new(),
+            temporaries: None,
             rules: Vec::new(),
             ports,
             pids,
             counts: vec![0; Builtin::ALL.len()],
             used: Vec::new(),
+            learnt: Learnt::default(),
         }
+    }
+
+    /// Ports, pids and the folder of a run are noise.
+    pub fn meet(&mut self, run: &Run) {
+        self.ports.extend(&run.ports);
+        self.pids.extend(&run.pids);
+    }
+
+    /// The same, to compare two other runs with: what is suppressed there is not counted here.
+    pub fn aside(&self) -> Noise {
+        Noise {
+            patterns: self.patterns.clone(),
+            any: self.any.clone(),
+            number: self.number.clone(),
+            word: self.word.clone(),
+            folders: self.folders.clone(),
+            temporary: self.temporary.clone(),
+            temporaries: self.temporaries.clone(),
+            rules: self.rules.clone(),
+            ports: self.ports.clone(),
+            pids: self.pids.clone(),
+            counts: self.counts.clone(),
+            used: self.used.clone(),
+            learnt: self.learnt.clone(),
+        }
+    }
+
+    /// What each of two runs made, by folders: names that differ in a random part only are those of temporary
+    /// files, wherever these are.
+    pub fn add_made(&mut self, runs: [&BTreeSet<(String, String)>; 2]) {
+        for _ in 0..MADE_ROUNDS {
+            // Folders may be temporary themselves.
+            let [a, b] = runs.map(|made| {
+                let all = made.iter().map(|(folder, name)| {
+                    let spot = Spot {
+                        protocol: "file",
+                        connection: "",
+                        field: "path",
+                    };
+                    let folder = self.mask(spot, folder, &mut Hits::new()).into_owned();
+                    (folder, name.clone())
+                });
+                all.collect::<BTreeSet<_>>()
+            });
+            let before = self.temporary.len();
+            for (folder, name) in a.difference(&b).take(TEMPORARY_MAX) {
+                let others = b.difference(&a).filter(|(beside, _)| beside == folder);
+                for (_, other) in others.filter(|(_, other)| is_random_part(name, other)) {
+                    self.temporary.extend([name.clone(), other.clone()]);
+                }
+            }
+            if self.temporary.len() == before || before > TEMPORARY_MAX {
+                break;
+            }
+            let names = self.temporary.iter().map(|name| regex::escape(name));
+            let names: Vec<String> = names.collect();
+            self.temporaries = Regex::new(&names.join("|")).ok();
+        }
+    }
+
+    pub fn set_learnt(&mut self, learnt: Learnt) {
+        self.learnt = learnt;
+    }
+
+    /// A text that is masked already, without what is known of its place from the runs.
+    pub fn mask_learnt(&self, place: Option<u64>, text: &str, hits: &mut Hits) -> Option<String> {
+        let mut hit = |kind: Builtin| {
+            hits.insert(kind as usize);
+        };
+        self.learnt.mask(place, text, &mut hit)
     }
 
     /// Runs that were started in different folders are told apart by that, and by nothing that it says.
@@ -333,6 +433,13 @@ impl Noise {
                 masked = Cow::Owned(new);
             }
         }
+        if let Some(regex) = &self.temporaries {
+            let name = format!("<{}>", Builtin::TemporaryPath.name());
+            if let Cow::Owned(new) = regex.replace_all(&masked, name) {
+                hits.insert(Builtin::TemporaryPath as usize);
+                masked = Cow::Owned(new);
+            }
+        }
         // What is left of the caller's patience, counted down, with its unit behind.
         if spot.field.ends_with("grpc-timeout") {
             hits.insert(Builtin::Duration as usize);
@@ -372,6 +479,9 @@ impl Noise {
         if let Cow::Owned(new) = numbers {
             masked = Cow::Owned(new);
         }
+        if let Some(new) = named_numbers(&masked, hits) {
+            masked = Cow::Owned(new);
+        }
         let words = self.word.replace_all(&masked, |found: &Captures<'_>| {
             let text = &found[0];
             if !is_drawn(text) {
@@ -387,6 +497,15 @@ impl Noise {
     }
 
     fn kind_of_number(&self, text: &str) -> Option<Builtin> {
+        let digits = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        if digits.len() < text.len() && (4..=5).contains(&digits.len()) && text.len() < 8 {
+            // A letter is an option, and what follows its number: `-P43210`.
+            return digits
+                .parse()
+                .ok()
+                .filter(|number| self.ports.contains(number))
+                .map(|_| Builtin::Port);
+        }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             let number: u64 = text.parse().ok()?;
             if number < NUMBER_MIN {
@@ -449,6 +568,10 @@ fn kind_of_field(path: &str) -> Option<Builtin> {
             "elapsed" | "duration" | "latency" | "took" | "uptime" | "age" | "ms" | "us" | "ns" => {
                 return Some(Builtin::Duration)
             }
+            "rss" | "vsz" | "heap" | "memory" | "mem" | "cpu" | "load" | "loadavg" | "rps"
+            | "qps" | "throughput" | "heapused" | "heaptotal" | "maxrss" => {
+                return Some(Builtin::Load)
+            }
             "pid" | "ppid" | "tid" => return Some(Builtin::Pid),
             "port" => return Some(Builtin::Port),
             "inode" | "ino" | "nonce" | "token" | "salt" | "etag" | "session" | "csrf" => {
@@ -458,6 +581,40 @@ fn kind_of_field(path: &str) -> Option<Builtin> {
         }
     }
     None
+}
+
+/// A text with the numbers replaced whose own names say that they are noise, such as in `load=0.37`.
+fn named_numbers(text: &str, hits: &mut Hits) -> Option<String> {
+    if !text.contains(['=', ':']) || text.len() > NAMED_MAX {
+        return None;
+    }
+    let mut out = String::new();
+    let mut copied = 0;
+    for word in words(text) {
+        let (range, label) = (word.range(), word.label(text));
+        let kind = if label.is_empty() {
+            None
+        } else {
+            kind_of_field(label)
+        };
+        let noisy = match kind {
+            Some(Builtin::Duration | Builtin::Load | Builtin::Pid | Builtin::Port) => true,
+            Some(Builtin::Time) => text[range.clone()].len() >= 6,
+            Some(_) | None => false,
+        };
+        let Some(kind) = kind.filter(|_| noisy && is_plain(&text[range.clone()])) else {
+            continue;
+        };
+        hits.insert(kind as usize);
+        out.push_str(&text[copied..range.start]);
+        out.push_str(&format!("<{}>", kind.name()));
+        copied = range.end;
+    }
+    if copied == 0 {
+        return None;
+    }
+    out.push_str(&text[copied..]);
+    Some(out)
 }
 
 /// Whether a value is a number, a date or the like, and no text.
@@ -500,6 +657,38 @@ pub fn are_drawn_alike(a: &str, b: &str) -> bool {
     let both = plain(a) && plain(b) && a.len().abs_diff(b.len()) <= 3;
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     both && common < 3 && (mixed(a) || mixed(b)) && (is_drawn(a) || is_drawn(b))
+}
+
+/// Whether two names are the same but for one part, which was drawn by chance.
+fn is_random_part(a: &str, b: &str) -> bool {
+    if a == b || a.len() != b.len() || !a.is_ascii() || !b.is_ascii() {
+        return false;
+    }
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let differs = |at: &usize| a[*at] != b[*at];
+    let (Some(first), Some(last)) = ((0..a.len()).find(differs), (0..a.len()).rfind(differs))
+    else {
+        return false;
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    // Some of its characters may be the same by chance.
+    let from = (0..first).rfind(|at| !plain(a[*at])).map_or(0, |at| at + 1);
+    let to = (last..a.len()).find(|at| !plain(a[*at])).unwrap_or(a.len());
+    let (one, other) = (&a[from..to], &b[from..to]);
+    let changed = one.iter().zip(other).filter(|(a, b)| a != b).count();
+    let drawn = |part: &[u8]| {
+        let kinds = [
+            part.iter().any(u8::is_ascii_digit),
+            part.iter().any(u8::is_ascii_lowercase),
+            part.iter().any(u8::is_ascii_uppercase),
+        ];
+        let digits = part.len() >= RANDOM_DIGITS_MIN && part.iter().all(u8::is_ascii_digit);
+        kinds.into_iter().filter(|kind| *kind).count() >= 2 || digits
+    };
+    one.iter().chain(other).all(|byte| plain(*byte))
+        && one.len() >= RANDOM_PART_MIN
+        && changed >= RANDOM_MIN
+        && (drawn(one) || drawn(other))
 }
 
 /// A text with the folder and what is left of its name replaced, if it is named there.
@@ -559,6 +748,40 @@ mod tests {
     fn masked(value: &str) -> String {
         let mut hits = Hits::new();
         noise().mask(SPOT, value, &mut hits).into_owned()
+    }
+
+    #[test]
+    fn what_runs_make_with_a_random_name_is_temporary_wherever_it_lies() {
+        assert!(is_random_part("day.Twcubw", "day.a9ciS4"));
+        assert!(is_random_part("run-83719264.log", "run-15093377.log"));
+        assert!(!is_random_part("day.monday", "day.friday"));
+        assert!(!is_random_part("part.0001", "part.0002"));
+        assert!(!is_random_part("a.Twcubw", "b.a9ciS4"));
+        let made = |names: &[(&str, &str)]| -> BTreeSet<(String, String)> {
+            let all = names.iter();
+            all.map(|(folder, name)| ((*folder).to_owned(), (*name).to_owned()))
+                .collect()
+        };
+        let a = made(&[
+            ("/mnt/", "day.Twcubw"),
+            ("/mnt/day.Twcubw/", "out.x8Kq2Lp9"),
+        ]);
+        let b = made(&[
+            ("/mnt/", "day.a9ciS4"),
+            ("/mnt/day.a9ciS4/", "out.Zz01mN4r"),
+        ]);
+        let mut noise = Noise::new(BTreeSet::new(), BTreeSet::new());
+        noise.add_made([&a, &b]);
+        let spot = Spot {
+            protocol: "pipe",
+            connection: "",
+            field: "",
+        };
+        let mut mask = |text: &str| noise.mask(spot, text, &mut Hits::new()).into_owned();
+        let [one, other] = ["Twcubw/out.x8Kq2Lp9", "a9ciS4/out.Zz01mN4r"]
+            .map(|path| mask(&format!("wrote /mnt/day.{path}")));
+        assert_eq!(one, other);
+        assert_ne!(mask("day.monday"), mask("day.friday"));
     }
 
     #[test]

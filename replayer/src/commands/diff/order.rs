@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use reenact_causal::{EventId, Place};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -24,6 +25,8 @@ const NAMED_MAX: usize = 6;
 const RARE_OF_MIN: usize = 6;
 /// Of so many messages of one shape, what all have says nothing.
 const ALIKE_MIN: usize = 3;
+/// First messages of a connection, with which somebody may introduce itself.
+const GREETINGS_MAX: usize = 6;
 /// Characters of texts in sentences.
 const TEXT_MAX: usize = 160;
 
@@ -34,13 +37,21 @@ pub struct Arrival {
     /// The calls that sent it.
     pub sent: [EventId; 2],
     pub lane: usize,
+    /// The same of the second run.
+    pub lane_b: usize,
+    /// From the client of its connection, or else from the server.
+    pub side: usize,
     /// Where it stands in what its side said, in each run: several may arrive at once.
     pub stands: [usize; 2],
     /// It stands at another place within its connection, or on another connection.
     pub moved: bool,
+    /// It is a datagram, which the network may hold back behind others.
+    pub datagram: bool,
     /// It is a line of what no protocol was told of.
     pub line: bool,
     pub text: String,
+    /// Who sent it.
+    pub from: Arc<str>,
 }
 
 /// Where messages arrived that both runs have, by the groups of tasks that got them.
@@ -48,7 +59,10 @@ pub type Arrived = BTreeMap<(u32, u32), Vec<[Place; 2]>>;
 
 /// Numbers are everywhere; a name is not.
 pub fn is_name(word: &str) -> bool {
-    word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit())
+    word.len() > 2
+        && word
+            .bytes()
+            .any(|byte| byte.is_ascii_alphabetic() || byte >= 0x80)
 }
 
 /// Words of a message, without what is said of its way.
@@ -158,6 +172,13 @@ impl<'a> Names<'a> {
         common.iter().map(rarity).sum()
     }
 
+    /// Whether several connections say the same.
+    fn is_said_by_several(&self, at: usize) -> bool {
+        let (text, lane) = (&self.all[at].text, self.all[at].lane);
+        let mut others = self.all[..self.looked_at].iter();
+        others.any(|other| other.text == *text && other.lane != lane)
+    }
+
     /// Whether hardly any message has the word, such as what two are about that change places.
     fn is_rare(&self, word: &str) -> bool {
         self.having(word) <= NAMED_MAX
@@ -227,7 +248,27 @@ fn of_process(all: &[Arrival], found: &mut Found) {
         let crossed = |other: &usize| {
             let inverted = (*other < moved) != (ranks[*other] < ranks[moved]);
             let [one, other] = [moved, *other].map(|at| &all[of_a[at]]);
-            inverted && (one.lane != other.lane || one.moved || other.moved)
+            let apart = one.lane != other.lane || one.moved || other.moved || one.datagram;
+            inverted && apart && one.text != other.text
+        };
+        // One connection keeps an order: if both were on one in one of the runs only, they are not the same two.
+        let torn = |other: &usize| {
+            let [one, other] = [moved, *other].map(|at| &all[of_a[at]]);
+            let together = [one.lane == other.lane, one.lane_b == other.lane_b];
+            together[0] != together[1] && !one.datagram
+        };
+        // What each client says first, it says whenever it comes.
+        let greet = |other: &usize| {
+            let greets = |at: usize| {
+                let early = all[at].stands.iter().all(|stands| *stands < GREETINGS_MAX);
+                early && names.is_said_by_several(at)
+            };
+            greets(of_a[moved]) && greets(of_a[*other])
+        };
+        // What is answered on one connection and asked on another is in no order.
+        let ordered = |other: &usize| {
+            let (one, other) = (of_a[moved], of_a[*other]);
+            all[one].side == all[other].side || !names.common(one, other).is_empty()
         };
         let from = moved.saturating_sub(CROSSED_WITHIN);
         let to = all.len().min(moved.saturating_add(CROSSED_WITHIN));
@@ -238,6 +279,7 @@ fn of_process(all: &[Arrival], found: &mut Found) {
         let best = |moves: bool| {
             let near = crossing.iter().take(RELATED_WITHIN);
             let near = near.filter(|other| all_moved.contains(other) == moves);
+            let near = near.filter(|other| ordered(other) && !torn(other) && !greet(other));
             let near = near.map(|other| (*other, nearness(*other)));
             near.reduce(|best, one| if one.1 > best.1 { one } else { best })
         };
@@ -247,6 +289,10 @@ fn of_process(all: &[Arrival], found: &mut Found) {
         };
         let (one, other) = (of_a[moved.min(other)], of_a[moved.max(other)]);
         let mut difference = changed_places(&all[one], &all[other]);
+        // What one sender sent in its order came in another.
+        let same = all[one].lane == all[other].lane && all[one].datagram;
+        let kept = !all[one].moved && !all[other].moved;
+        difference.lost = same && kept;
         difference.common = names.common(one, other);
         difference.related = difference.common.iter().any(|name| names.is_rare(name));
         difference.alone = names.is_of_rare_kind(of_a[moved]);
@@ -265,7 +311,10 @@ fn changed_places(one: &Arrival, other: &Arrival) -> Difference {
         true => String::new(),
         false => format!(" and {then}, which share memory"),
     };
-    let what = format!("“{first}” was overtaken by “{second}” on the way to {to}{also}.");
+    let what = format!(
+        "“{first}” from {} was overtaken by “{second}” from {} on the way to {to}{also}.",
+        one.from, other.from
+    );
     let side = |run: usize, first: &Arrival, second: &Arrival| {
         let text = format!(
             "receives {}, then {} ({})",

@@ -77,6 +77,16 @@ impl Outcome<'_> {
         if without.len() > limit {
             let _ = writeln!(out, "  and {} more: --limit", without.len() - limit);
         }
+        let numbered = |cause: &Cause| {
+            let mut fields = cause.difference.fields.iter();
+            fields.any(|field| {
+                let rest = field.path.strip_prefix("message.");
+                rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            })
+        };
+        if causes.iter().take(limit).any(numbered) {
+            out.push_str("\nFields of gRPC messages are told by their numbers: --descriptors FILE gives them names and types.\n");
+        }
         if !counted.is_empty() {
             let list = counted
                 .iter()

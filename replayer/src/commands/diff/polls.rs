@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::run::{Item, Run, Talk};
-use super::talks::{name, Hashes};
+use super::talks::Hashes;
 
 /// Bytes of an answer that is more than a word or a number.
 const LONG_MIN: usize = 100;
@@ -19,11 +19,20 @@ const LONG_MIN: usize = 100;
 /// much one may turn more often than the other.
 const IDLE_MIN: usize = 3;
 const IDLE_RATIO: usize = 4;
+/// How often somebody looks at something that is watched.
+const WATCH_MIN: usize = 6;
+/// How long somebody waits for an answer that says that there is nothing.
+const IN_VAIN_MIN_NS: u64 = 100_000_000;
 /// How long whoever polls waits before it asks again.
 const PAUSE_MIN_NS: u64 = 3_000_000;
 
-/// Leaves out of both runs what only waited for something.
-pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Noise) {
+/// Leaves out of both runs what only waited for something. Returns hashes of answers to what was looked at again and
+/// again.
+pub fn leave_out(
+    runs: [&mut Run; 2],
+    hashes: [&mut Hashes; 2],
+    noise: &mut Noise,
+) -> BTreeSet<u64> {
     let [a, b] = runs;
     let [of_a, of_b] = hashes;
     let early = [
@@ -31,9 +40,15 @@ pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Nois
         forget_early_tries(b, of_b, noise),
     ];
     noise.suppress_builtin(Builtin::Startup, early[0].abs_diff(early[1]));
-    let asked = [questions(a, of_a, noise), questions(b, of_b, noise)];
+    let mut asked = [questions(a, of_a, noise), questions(b, of_b, noise)];
     let mut gone: [Gone; 2] = Default::default();
+    for (asked, gone) in asked.iter_mut().zip(&mut gone) {
+        asked
+            .values_mut()
+            .for_each(|all| leave_out_in_vain(all, gone));
+    }
     let mut kept: [Kept; 2] = Default::default();
+    let mut watched = BTreeSet::new();
     // How many more times, by connection, something was looked for in the second run.
     let mut turns: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     let mut rest = Vec::new();
@@ -42,6 +57,15 @@ pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Nois
             continue;
         };
         let both = [in_a.as_slice(), in_b.as_slice()];
+        if both.iter().all(|all| is_watch(all)) {
+            for (all, hashes) in both.into_iter().zip([&*of_a, &*of_b]) {
+                let answers = all.iter().flat_map(|asked| {
+                    let lane = &hashes[asked.talk][1];
+                    lane[asked.answers.clone()].iter().copied()
+                });
+                watched.extend(answers);
+            }
+        }
         if is_poll(in_a, in_b) {
             leave_out_surplus(both, &mut gone, &mut kept);
         } else if idle(both, true, &[], &mut gone, &mut kept) {
@@ -97,6 +121,7 @@ pub fn leave_out(runs: [&mut Run; 2], hashes: [&mut Hashes; 2], noise: &mut Nois
     }
     spread(a);
     spread(b);
+    watched
 }
 
 /// A part of a script that did nothing but wait for what only waited did so, too.
@@ -140,7 +165,11 @@ struct Asked {
     told_ns: u64,
     /// A hash of the answer, of a long one without its numbers.
     answer: u64,
+    /// The same without any numbers.
+    rough: u64,
     failed: bool,
+    /// It says that there is nothing.
+    nothing: bool,
     /// It asks for something to be done, rather than how things are.
     changes: bool,
     /// The next that is asked on its connection, if anything is, is the same.
@@ -167,6 +196,47 @@ impl Asked {
     fn leave_out(&self, gone: &mut Gone) {
         gone.insert((self.talk, 0, self.at));
         gone.extend(self.answers.clone().map(|at| (self.talk, 1, at)));
+    }
+}
+
+/// Whether somebody looks again and again at how things are, with pauses, and sees several things.
+fn is_watch(all: &[Asked]) -> bool {
+    let alone = all.windows(2).all(|pair| pair[0].asker == pair[1].asker);
+    let answers: BTreeSet<u64> = all.iter().map(|asked| asked.answer).collect();
+    let plain = all.iter().all(|asked| !asked.changes && !asked.failed);
+    all.len() >= WATCH_MIN && answers.len() > 2 && alone && plain && pauses(all)
+}
+
+/// Whoever waits for something until it is told that there is nothing, and asks again, only waits.
+fn leave_out_in_vain(all: &mut Vec<Asked>, gone: &mut Gone) {
+    let mut last: BTreeMap<u32, u64> = BTreeMap::new();
+    for asked in all.iter() {
+        let time_ns = last.entry(asked.asker).or_default();
+        *time_ns = asked.time_ns.max(*time_ns);
+    }
+    all.retain(|asked| {
+        let waited = asked.told_ns.saturating_sub(asked.time_ns) >= IN_VAIN_MIN_NS;
+        let again = last
+            .get(&asked.asker)
+            .is_some_and(|last| *last > asked.time_ns);
+        let vain = asked.nothing && waited && again;
+        if vain {
+            asked.leave_out(gone);
+        }
+        !vain
+    });
+}
+
+/// Whether an answer says that there is nothing.
+fn says_nothing(answer: &Item) -> bool {
+    match &answer.body {
+        Node::Null => true,
+        Node::List(all) => all.is_empty(),
+        body => match body.get("status") {
+            Some(Node::UInt(status)) => *status == 204,
+            Some(Node::Int(status)) => *status == 204,
+            Some(_) | None => false,
+        },
     }
 }
 
@@ -197,7 +267,11 @@ fn leave_out_surplus(both: [&[Asked]; 2], gone: &mut [Gone; 2], kept: &mut [Kept
     });
     for (run, all) in both.into_iter().enumerate() {
         let mut left = counts[1 - run].clone();
-        for asked in all.iter().rev() {
+        if let Some(count) = all.last().and_then(|last| left.get_mut(&last.answer)) {
+            *count -= 1;
+        }
+        // The last one is there in both runs.
+        for asked in all.iter().rev().skip(1) {
             match left.get_mut(&asked.answer).filter(|left| **left > 0) {
                 Some(left) => *left -= 1,
                 None => asked.leave_out(&mut gone[run]),
@@ -224,10 +298,30 @@ fn is_poll(a: &[Asked], b: &[Asked]) -> bool {
         let not_yet = |asked: &Asked| asked.answer != last_a.answer && !asked.failed;
         waits && pauses(all) && earlier.iter().all(|asked| not_yet(asked) && !asked.changes)
     };
+    if is_start(a, b) {
+        return true;
+    }
     let again = a.len() + b.len() > 2;
     // Where several ask as often as they did, nobody waited.
     let several = a.len() == b.len() && (is_of_several(a) || is_of_several(b));
     again && !several && last_a.answer == last_b.answer && earlier(a) && earlier(b)
+}
+
+/// Whether both runs look whether somebody is there yet, and are told the same error until it is. A storm of tries is
+/// none of this: neither run asks far more often than the other.
+fn is_start(a: &[Asked], b: &[Asked]) -> bool {
+    let ends = |all: &[Asked]| {
+        let (last, earlier) = all.split_last()?;
+        let alike = earlier
+            .windows(2)
+            .all(|pair| pair[0].answer == pair[1].answer);
+        let not_yet = earlier.iter().all(|asked| asked.failed && !asked.changes);
+        (alike && not_yet && !last.failed).then_some(last.rough)
+    };
+    let (least, most) = (a.len().min(b.len()), a.len().max(b.len()));
+    let about = most <= least * IDLE_RATIO || most <= least + 2;
+    let waits = a.len() + b.len() > 2 && pauses(a) && pauses(b);
+    about && waits && ends(a).is_some() && ends(a) == ends(b)
 }
 
 /// A loop that looks for work asks the same and is told the same, many times in both runs: how often is a
@@ -303,7 +397,12 @@ fn questions(
 ) -> FxHashMap<(String, u64), Vec<Asked>> {
     let mut all: FxHashMap<(String, u64), Vec<Asked>> = FxHashMap::default();
     for (number, (talk, hashes)) in run.talks.iter().zip(hashes).enumerate() {
-        let name = name(run, talk);
+        // Of several servers of one program, one may be there before another.
+        let title = |side: usize| match talk.ends[side].and_then(|end| run.processes.get(&end)) {
+            Some(process) => process.title.as_str(),
+            None => &talk.names[side],
+        };
+        let name = format!("{} -> {}", title(0), title(1));
         let sent_ns = |item: &Item| item.sight.point.time_ns;
         // Whoever asks has got the answer before it asks again; the call that sent it may end later.
         let told_ns = |item: &Item| item.received.as_ref().unwrap_or(&item.sight).point.time_ns;
@@ -317,9 +416,20 @@ fn questions(
             if answers.is_empty() {
                 continue;
             }
-            let mut hasher = FxHasher::default();
+            let failed = answers.iter().any(is_error);
+            let (mut hasher, mut plain) = (FxHasher::default(), FxHasher::default());
             for (answer, hash) in answers.iter().zip(&hashes[1][from..told]) {
-                hasher.write_u64(rough(answer, noise).unwrap_or(*hash));
+                let first = answer.text.split(' ').next().unwrap_or_default();
+                // An error is told by its number.
+                match failed {
+                    true => hasher.write(first.as_bytes()),
+                    false => hasher.write_u64(rough(answer, noise).unwrap_or(*hash)),
+                }
+                let letters = answer
+                    .text
+                    .bytes()
+                    .filter(|byte| !byte.is_ascii_digit() && *byte != b'.');
+                letters.for_each(|byte| plain.write_u8(byte));
             }
             let key = (name.clone(), hashes[0][at]);
             all.entry(key).or_default().push(Asked {
@@ -330,7 +440,9 @@ fn questions(
                 time_ns: sent_ns(question),
                 told_ns: answers.iter().map(told_ns).max().unwrap_or(0),
                 answer: hasher.finish(),
-                failed: answers.iter().any(is_error),
+                rough: plain.finish(),
+                failed,
+                nothing: answers.iter().all(says_nothing),
                 changes: changes(question),
                 again: hashes[0]
                     .get(at + 1)
@@ -365,7 +477,7 @@ fn rough(reply: &Item, noise: &mut Noise) -> Option<u64> {
 }
 
 /// Whether a message asks for something to be done, as far as its protocol tells.
-fn changes(question: &Item) -> bool {
+pub fn changes(question: &Item) -> bool {
     let text = |name: &str| match question.body.get(name) {
         Some(Node::Text(text)) => text.as_str(),
         Some(_) | None => "",

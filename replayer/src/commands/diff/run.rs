@@ -118,6 +118,8 @@ pub struct Process {
     pub name: String,
     /// The same with what it is run for.
     pub title: String,
+    /// Its program and script, without its arguments.
+    pub role: String,
     pub argv: Vec<String>,
     pub start: Sight,
     pub end: Option<(Ended, Sight)>,
@@ -195,6 +197,22 @@ impl Run {
         folder.map_or("", |(_, folder)| folder)
     }
 
+    /// Whether any message or output has a text in it.
+    pub fn says(&self, text: &str) -> bool {
+        let mut all = self.talks.iter().flat_map(|talk| &talk.lanes).flatten();
+        all.any(|item| {
+            let body = || serde_json::to_string(&item.body).unwrap_or_default();
+            item.text.contains(text) || body().contains(text)
+        })
+    }
+
+    /// What was made that was not there before: folders and names.
+    pub fn made(&self) -> BTreeSet<(String, String)> {
+        let all = self.processes.values();
+        all.flat_map(|process| process.inputs.made.iter().cloned())
+            .collect()
+    }
+
     /// Processes of the run that wrote a file of that name.
     pub fn writers<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Process> {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -207,7 +225,19 @@ impl Run {
         let name = path.rsplit('/').next().unwrap_or(path);
         let all = self.processes.values();
         all.filter_map(|process| process.inputs.written.get(name))
+            .map(|(times, _)| times)
             .sum()
+    }
+
+    /// The only process of the run that wrote a file of that name, and where it last began to.
+    pub fn writer(&self, path: &str) -> Option<(&Process, Point)> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let mut all = self.processes.values().filter_map(|process| {
+            let (_, point) = process.inputs.written.get(name)?;
+            Some((process, *point))
+        });
+        let only = all.next()?;
+        all.next().is_none().then_some(only)
     }
 
     pub fn is_fifo(&self, path: &str) -> bool {
@@ -492,6 +522,7 @@ impl Gatherer {
                 process.name = escape(&known.name);
                 process.argv = known.argv.iter().map(|word| escape(word)).collect();
                 process.title = words::title(&process.name, &process.argv);
+                process.role = words::kind(&process.name, &process.argv);
                 self.pids.insert(known.pid.unsigned_abs());
             }
         }
@@ -753,5 +784,25 @@ fn cut(pieces: &Pieces, channel: &'static str, messages: bool) -> Vec<Spanning> 
             item(text.as_bytes(), Some(Node::Bytes(blob)), sight),
         ));
     }
+    hide_lengths(&mut items);
     items
+}
+
+/// A line that ends with how long the next one is says nothing by that.
+fn hide_lengths(items: &mut [Spanning]) {
+    let line = |item: &Item| match &item.body {
+        Node::Text(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+        _ => None,
+    };
+    for at in 1..items.len() {
+        let Some((head, next)) = line(&items[at - 1].2).zip(line(&items[at].2)) else {
+            continue;
+        };
+        let number = head.rsplit([' ', ':', '=', '$']).next().unwrap_or_default();
+        let counts = number.parse() == Ok(next.len()) && number.len() > 1;
+        if counts {
+            let rest = &head[..head.len() - number.len()];
+            items[at - 1].2.body = Node::text(format!("{rest}<length>"));
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub struct Stretch {
 }
 
 /// Aligns two sequences: equal items first, and between those, items that are `alike`, in order.
-pub fn align(a: &[u64], b: &[u64], alike: impl Fn(usize, usize) -> bool) -> Vec<Step> {
+pub fn align(a: &[u64], b: &[u64], mut alike: impl FnMut(usize, usize) -> bool) -> Vec<Step> {
     let mut steps = Vec::with_capacity(a.len().max(b.len()));
     for stretch in stretches(a, b) {
         if stretch.equal {
@@ -35,7 +35,7 @@ pub fn align(a: &[u64], b: &[u64], alike: impl Fn(usize, usize) -> bool) -> Vec<
             steps.extend(both.map(|(a, b)| Step::Both(a, b)));
         } else {
             let (a, b): (Vec<_>, Vec<_>) = (stretch.a.collect(), stretch.b.collect());
-            pair(&a, &b, &alike, &mut steps);
+            pair(&a, &b, &mut alike, &mut steps);
         }
     }
     steps
@@ -87,11 +87,57 @@ pub fn stretches(a: &[u64], b: &[u64]) -> Vec<Stretch> {
     all
 }
 
+/// What differs on both sides at one place: the pairs that are most alike in sum, keeping the order. `like`: how much
+/// two are alike; those that are not at all are no pair.
+pub fn pair_most_alike(
+    a: &[usize],
+    b: &[usize],
+    like: &mut impl FnMut(usize, usize) -> u32,
+    steps: &mut Vec<Step>,
+) {
+    let (rows, columns) = (a.len(), b.len());
+    if rows.saturating_mul(columns) > PAIRS_MAX {
+        return pair(a, b, &mut |one, other| like(one, other) > 0, steps);
+    }
+    let at = |row: usize, column: usize| row * (columns + 1) + column;
+    let mut best = vec![0u32; (rows + 1) * (columns + 1)];
+    let mut likes = vec![0u32; (rows + 1) * (columns + 1)];
+    for row in (0..rows).rev() {
+        for column in (0..columns).rev() {
+            let alike = like(a[row], b[column]);
+            likes[at(row, column)] = alike;
+            let both = if alike > 0 {
+                best[at(row + 1, column + 1)] + alike
+            } else {
+                0
+            };
+            let one = best[at(row + 1, column)].max(best[at(row, column + 1)]);
+            best[at(row, column)] = both.max(one);
+        }
+    }
+    let (mut row, mut column) = (0, 0);
+    while row < rows && column < columns {
+        let alike = likes[at(row, column)];
+        if alike > 0 && best[at(row, column)] == best[at(row + 1, column + 1)] + alike {
+            steps.push(Step::Both(a[row], b[column]));
+            (row, column) = (row + 1, column + 1);
+        } else if best[at(row, column)] == best[at(row + 1, column)] {
+            steps.push(Step::OnlyA(a[row]));
+            row += 1;
+        } else {
+            steps.push(Step::OnlyB(b[column]));
+            column += 1;
+        }
+    }
+    steps.extend(a[row..].iter().copied().map(Step::OnlyA));
+    steps.extend(b[column..].iter().copied().map(Step::OnlyB));
+}
+
 /// What differs on both sides at one place: pairs of what is alike, keeping the order.
 pub fn pair(
     a: &[usize],
     b: &[usize],
-    alike: &impl Fn(usize, usize) -> bool,
+    alike: &mut impl FnMut(usize, usize) -> bool,
     steps: &mut Vec<Step>,
 ) {
     let (rows, columns) = (a.len(), b.len());

@@ -5,28 +5,32 @@ use std::hash::Hasher;
 use std::ops::Range;
 use std::sync::Arc;
 
-use reenact_causal::{Ended, EventId, Place};
+use reenact_causal::Ended;
 use reenact_wire::Node;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::compare::{away, shown, Found, Told, SLOWER_BY_NS, SLOWER_TIMES};
+use super::alike::{likeness, print, shape};
+use super::compare::{away, shown, Found, SLOWER_BY_NS};
 use super::difference::{Difference, Kind};
+use super::learn;
+use super::lonely::Lonely;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::order::Arrival;
 use super::pairs::Pairs;
+use super::permuted::{find_permuted, is_sampled};
 use super::run::{Item, Run, Sight, Talk};
 use super::sequence::{self, Step, Stretch};
 use super::times;
-use super::tree::Comparer;
-use crate::commands::show::words::shortened;
+use super::told::{greets, knows, last_sent, told_to};
+use super::tree::{Comparer, FieldDiff};
 
 /// What is said of a message that only one of the runs has.
-const MISSING: &str = "is missing in the second run";
-const EXTRA: &str = "is sent in the second run only";
-/// What is asked and answered so many times more is one thing.
-const AGAIN_MIN: u64 = 5;
+pub const MISSING: &str = "is missing in the second run";
+pub const EXTRA: &str = "is sent in the second run only";
 /// Differences of one direction that are told one by one.
-const OF_LANE_MAX: usize = 256;
+pub const OF_LANE_MAX: usize = 256;
+/// Last messages to a process that are looked at to tell whether it passes on what it was told.
+const FORWARDED_WITHIN: usize = 64;
 /// Messages that came later, of which it is asked why.
 const SENT_MAX: usize = 1 << 20;
 
@@ -37,7 +41,7 @@ pub type Hashes = Vec<[Vec<u64>; 2]>;
 /// Hashes of all that was said in a run.
 pub fn hashes(run: &Run, noise: &mut Noise) -> Hashes {
     let of_talk = |talk: &Talk| {
-        let name = name(run, talk);
+        let (name, roles) = (name(run, talk), learn::roles(run, talk));
         [0, 1].map(|side: usize| {
             let items = talk.lanes[side].iter();
             let hash = |item: &Item| {
@@ -47,6 +51,7 @@ pub fn hashes(run: &Run, noise: &mut Noise) -> Hashes {
                     connection: &name,
                     now_ns: None,
                     unordered: false,
+                    base: Some(learn::base(&roles, side, item.protocol, &shape(item))),
                 };
                 comparer.hash(&item.body)
             };
@@ -106,6 +111,8 @@ pub fn compare(
         sent: Vec::new(),
         elsewhere: 0,
         last_sent: runs.map(last_sent),
+        rerouted: 0,
+        told_to: runs.map(told_to),
     };
     comparing.found.told = runs.map(|run| {
         let orders = |told: &Vec<(u64, u64)>| told.iter().map(|(order, _)| *order).collect();
@@ -147,74 +154,6 @@ pub fn compare(
     comparing.arrivals
 }
 
-/// When each process sent its last message.
-fn last_sent(run: &Run) -> FxHashMap<u32, u64> {
-    let mut last: FxHashMap<u32, u64> = FxHashMap::default();
-    for item in run.talks.iter().flat_map(|talk| &talk.lanes).flatten() {
-        let point = item.sight.point;
-        let known = last.entry(point.event.stream.process).or_default();
-        *known = point.time_ns.max(*known);
-    }
-    last
-}
-
-/// What was told to each group of tasks, by its place there.
-fn told_at(run: &Run) -> FxHashMap<Place, &Item> {
-    let all = run.talks.iter().flat_map(|talk| &talk.lanes).flatten();
-    let all = all.filter_map(|item| Some((item.received.as_ref()?.point.place, item)));
-    all.collect()
-}
-
-/// A question with the answer that took longest.
-struct Answered<'a> {
-    question: &'a Item,
-    answer: &'a Item,
-    took_ns: u64,
-}
-
-/// By connections' ends and what was asked.
-fn slowest<'a>(talks: &[Described<'a>]) -> BTreeMap<(String, u64), Answered<'a>> {
-    let mut all: BTreeMap<(String, u64), Answered<'a>> = BTreeMap::new();
-    for of in talks {
-        let lanes = &of.talk.lanes;
-        let both = lanes[0].iter().zip(&lanes[1]).zip(&of.hashes[0]);
-        for ((question, answer), hash) in both {
-            let Some(received) = &question.received else {
-                continue;
-            };
-            let (from, to) = (received.point, answer.sight.point);
-            if from.event.stream.process != to.event.stream.process {
-                continue;
-            }
-            let took_ns = to.time_ns.saturating_sub(from.time_ns);
-            let one = Answered {
-                question,
-                answer,
-                took_ns,
-            };
-            match all.get(&(of.ends.clone(), *hash)) {
-                Some(known) if known.took_ns >= took_ns => {}
-                Some(_) | None => {
-                    all.insert((of.ends.clone(), *hash), one);
-                }
-            }
-        }
-    }
-    all
-}
-
-/// Where answers were received.
-fn answers(run: &Run) -> Told {
-    let mut told = Told::new();
-    let lanes = run.talks.iter().map(|talk| &talk.lanes[1]);
-    for received in lanes.flatten().filter_map(|item| item.received.as_ref()) {
-        let place = received.point.place;
-        told.entry(place.chain).or_default().push(place.order);
-    }
-    told.values_mut().for_each(|orders| orders.sort_unstable());
-    told
-}
-
 #[derive(Clone, Copy)]
 enum Round {
     Same,
@@ -223,16 +162,34 @@ enum Round {
 }
 
 /// A connection with what it is recognised by.
-struct Described<'a> {
-    talk: &'a Talk,
-    name: String,
-    ends: String,
+pub struct Described<'a> {
+    pub talk: &'a Talk,
+    pub name: String,
+    pub ends: String,
     /// The same with kinds of processes, of which several may be the same.
-    kin: String,
-    hashes: &'a [Vec<u64>; 2],
+    pub kin: String,
+    /// The same with programs and scripts alone.
+    pub roles: String,
+    pub hashes: &'a [Vec<u64>; 2],
+}
+
+/// How much the ends of two connections must be the same.
+#[derive(Clone, Copy)]
+pub enum Within {
+    Ends,
+    Kin,
+    Roles,
 }
 
 impl Described<'_> {
+    pub fn within(&self, within: Within) -> &str {
+        match within {
+            Within::Ends => &self.ends,
+            Within::Kin => &self.kin,
+            Within::Roles => &self.roles,
+        }
+    }
+
     fn key(&self, round: Round) -> (String, u64) {
         let sides: &[Vec<u64>] = match round {
             Round::Same => self.hashes,
@@ -248,15 +205,6 @@ impl Described<'_> {
     }
 }
 
-/// A message that is nowhere in the other run: of which pair of connections, and what was before it.
-struct Lonely {
-    talk: usize,
-    side: usize,
-    at: usize,
-    hash: u64,
-    before: [Option<Sight>; 2],
-}
-
 /// One direction of a pair of connections, as hashes and as what is equal.
 struct Lane {
     talks: [Option<usize>; 2],
@@ -264,18 +212,22 @@ struct Lane {
     stretches: Vec<Stretch>,
 }
 
-struct Comparing<'a> {
-    runs: [&'a Run; 2],
-    pairs: &'a Pairs,
-    noise: &'a mut Noise,
-    found: &'a mut Found,
-    arrivals: BTreeMap<(u32, u32), Vec<Arrival>>,
+pub struct Comparing<'a> {
+    pub runs: [&'a Run; 2],
+    pub pairs: &'a Pairs,
+    pub noise: &'a mut Noise,
+    pub found: &'a mut Found,
+    pub arrivals: BTreeMap<(u32, u32), Vec<Arrival>>,
     /// Where messages were sent that both runs have.
-    sent: Vec<[Sight; 2]>,
+    pub sent: Vec<[Sight; 2]>,
     /// Messages that stand elsewhere, and reached nobody who is recorded.
-    elsewhere: u64,
+    pub elsewhere: u64,
     /// When each process sent its last message.
-    last_sent: [FxHashMap<u32, u64>; 2],
+    pub last_sent: [FxHashMap<u32, u64>; 2],
+    /// Questions that went to another process.
+    pub rerouted: usize,
+    /// What each process was told, in the order of time.
+    pub told_to: [FxHashMap<u32, Vec<(u64, String)>>; 2],
 }
 
 impl<'a> Comparing<'a> {
@@ -317,6 +269,7 @@ impl<'a> Comparing<'a> {
                 name,
                 ends,
                 kin,
+                roles: learn::roles(of, talk),
                 hashes,
             });
         }
@@ -333,13 +286,23 @@ impl<'a> Comparing<'a> {
                     Some(at) => talks[run][at].hashes[side].as_slice(),
                     None => &[],
                 };
+                let both = of(0).len().min(of(1).len());
+                let mut stretches = match is_one_by_one(talks, pair, side) {
+                    true => sequence::one_by_one(both),
+                    false => sequence::stretches(of(0), of(1)),
+                };
+                if side == 1 && answers_in_order(talks, pair) && of(0).len() != of(1).len() {
+                    stretches = sequence::one_by_one(both);
+                    stretches.push(Stretch {
+                        equal: false,
+                        a: both..of(0).len(),
+                        b: both..of(1).len(),
+                    });
+                }
                 lanes.push(Lane {
                     talks: *pair,
                     side,
-                    stretches: match is_one_by_one(talks, pair, side) {
-                        true => sequence::one_by_one(of(0).len()),
-                        false => sequence::stretches(of(0), of(1)),
-                    },
+                    stretches,
                 });
             }
         }
@@ -380,12 +343,23 @@ impl<'a> Comparing<'a> {
                     let shapes = list.iter().map(|at| (*at, shape(&lists[run][*at])));
                     shapes.collect::<FxHashMap<usize, String>>()
                 });
-                let alike = |a: usize, b: usize| {
-                    lists[0][a].protocol == lists[1][b].protocol
-                        && shapes[0].get(&a) == shapes[1].get(&b)
+                let prints = [(0, &a), (1, &b)].map(|(run, list): (usize, &Vec<usize>)| {
+                    let prints = list.iter().map(|at| {
+                        let of = of[run].map(|of| (of.name.as_str(), of.roles.as_str(), side));
+                        (*at, print(self.noise, of, &lists[run][*at]))
+                    });
+                    prints.collect::<FxHashMap<usize, Vec<u64>>>()
+                });
+                let mut like = |a: usize, b: usize| {
+                    let same = lists[0][a].protocol == lists[1][b].protocol
+                        && shapes[0].get(&a) == shapes[1].get(&b);
+                    match (prints[0].get(&a), prints[1].get(&b)) {
+                        (Some(a), Some(b)) if same => 1 + likeness(a, b),
+                        (_, _) => 0,
+                    }
                 };
                 let mut steps = Vec::new();
-                sequence::pair(&a, &b, &alike, &mut steps);
+                sequence::pair_most_alike(&a, &b, &mut like, &mut steps);
                 steps
             };
             for step in steps {
@@ -393,12 +367,14 @@ impl<'a> Comparing<'a> {
                     Step::Both(a, b) => {
                         let both = [&lists[0][a], &lists[1][b]];
                         before = both.map(|item| Some(item.sight.clone()));
-                        self.arrived(both, number, [a, b], false);
+                        self.arrived(both, ([number; 2], side), [a, b], false);
                         self.found.matched.push(both.map(|item| item.sight.named()));
                         self.note_sent(both);
                         let (Some(of_a), Some(of_b)) = (of[0], of[1]) else {
                             continue;
                         };
+                        let lost = self.lost([of_a, of_b], side, [a, b]);
+                        self.found.differences.extend(lost);
                         let difference = self.pair([of_a, of_b], side, both);
                         if let Some(difference) = difference.filter(|_| told < OF_LANE_MAX) {
                             told += 1;
@@ -447,7 +423,8 @@ impl<'a> Comparing<'a> {
             else {
                 continue;
             };
-            let known = self.arrived([one, other], a.0, [a.1, b.1], true);
+            let known = self.arrived([one, other], ([a.0, b.0], side), [a.1, b.1], true);
+            self.rerouted([of_a, of_b], side, [one, other]);
             // What a test prints is expected in its order.
             if of_a.talk.channel == "stdout" {
                 let what = format!("“{}” of {} stands elsewhere.", one.text, one.sight.who);
@@ -463,138 +440,39 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    /// What only one run has: paired with what is alike on another connection between the same two, or
-    /// else missing or extra. The same, said again and again, is one difference.
-    fn lonely(&mut self, talks: &[Vec<Described<'a>>; 2], lonely: [Vec<Lonely>; 2]) {
-        let key = |run: usize, one: &Lonely| {
-            let of = &talks[run][one.talk];
-            let item = &of.talk.lanes[one.side][one.at];
-            (of.ends.clone(), one.side, item.protocol, shape(item))
-        };
-        let keys = [0, 1].map(|run| {
-            let keys = lonely[run].iter().map(|one| key(run, one));
-            keys.collect::<Vec<_>>()
-        });
-        let pairs = sequence::by_key(&keys[0], &keys[1]);
-        let paired = [0, 1].map(|run| {
-            let all = pairs.iter().map(|(a, b)| [*a, *b][run]);
-            all.collect::<BTreeSet<usize>>()
-        });
-        for (a, b) in &pairs {
-            let of = [(0, *a), (1, *b)].map(|(run, at)| {
-                let one: &Lonely = &lonely[run][at];
-                (&talks[run][one.talk], one.side, one.at)
-            });
-            let items = of.map(|(of, side, at)| &of.talk.lanes[side][at]);
-            let difference = self.pair([of[0].0, of[1].0], of[0].1, items);
-            self.found.differences.extend(difference);
+    /// Notes a question that was asked of another process of the same program.
+    fn rerouted(&mut self, of: [&Described<'a>; 2], side: usize, items: [&Item; 2]) {
+        let ends = [0, 1].map(|run: usize| of[run].talk.ends[1]);
+        let [Some(a), Some(b)] = ends else { return };
+        let same = self.pairs.other(a) == Some(b) || of[0].kin == of[1].kin;
+        let titles = [self.runs[0].name(a), self.runs[1].name(b)];
+        if side != 0 || same || self.rerouted >= OF_LANE_MAX {
+            return;
         }
-        let extra: FxHashSet<u64> = lonely[1].iter().map(|one| one.hash).collect();
-        let mut known: FxHashSet<(&str, usize, u64)> = FxHashSet::default();
-        for of in talks[0].iter().filter(|_| !extra.is_empty()) {
-            for (side, hashes) in of.hashes.iter().enumerate() {
-                let found = hashes.iter().filter(|hash| extra.contains(hash));
-                known.extend(found.map(|hash| (of.ends.as_str(), side, *hash)));
-            }
-        }
-        for run in [0, 1] {
-            let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-            let mut again: FxHashMap<(&str, usize, u64), (usize, u64)> = FxHashMap::default();
-            for (at, one) in lonely[run].iter().enumerate() {
-                if paired[run].contains(&at) {
-                    continue;
-                }
-                let of = &talks[run][one.talk];
-                let same = (of.ends.as_str(), one.side, one.hash);
-                if let Some((_, times)) = again.get_mut(&same) {
-                    *times += 1;
-                    continue;
-                }
-                let item = &of.talk.lanes[one.side][one.at];
-                if self.is_cut_off(run, of, one) {
-                    self.noise.suppress_builtin(Builtin::Timing, 1);
-                    continue;
-                }
-                let Some(difference) = self.one(run, of, one.side, item, &one.before) else {
-                    continue;
-                };
-                let told = told.entry((one.talk, one.side)).or_default();
-                if *told < OF_LANE_MAX {
-                    *told += 1;
-                    again.insert(same, (self.found.differences.len(), 1));
-                    self.found.differences.push(difference);
-                }
-            }
-            let mut folded = self.storms(run, &again);
-            for (same, (at, times)) in again {
-                let difference = &mut self.found.differences[at];
-                difference.times = times;
-                let verb = match (run, known.contains(&same), times) {
-                    (0, _, 1) | (1, false, 1) => continue,
-                    (0, _, _) => format!("is missing {times} times in the second run"),
-                    (_, true, 1) => "is sent once more in the second run".to_owned(),
-                    (_, true, _) => format!("is sent {times} more times in the second run"),
-                    (_, false, _) => format!("is sent {times} times, in the second run only"),
-                };
-                // The message itself may hold any words: it is the end of the sentence that says how often.
-                let once = [MISSING, EXTRA][run];
-                if let Some(about) = difference.what.strip_suffix(&format!("{once}.")) {
-                    difference.what = format!("{about}{verb}.");
-                }
-            }
-            folded.sort_unstable();
-            for at in folded.into_iter().rev() {
-                self.found.differences.remove(at);
-            }
-        }
-    }
-
-    /// Answers to what was asked again and again belong to the questions: whoever asks again is what people look
-    /// for. Returns the differences that are then told by others.
-    fn storms(
-        &mut self,
-        run: usize,
-        again: &FxHashMap<(&str, usize, u64), (usize, u64)>,
-    ) -> Vec<usize> {
-        let of_side = |wanted: usize| {
-            let all = again.iter();
-            let many = all
-                .filter(move |((_, side, _), (_, times))| *side == wanted && *times >= AGAIN_MIN);
-            let mut many: Vec<_> = many
-                .map(|((ends, ..), (at, times))| (*ends, *at, *times))
-                .collect();
-            many.sort_unstable();
-            many
-        };
-        let (questions, answers) = (of_side(0), of_side(1));
-        let mut folded = Vec::new();
-        for (ends, answer, times) in answers {
-            let mut asked = questions.iter();
-            let asked = asked.find(|(of, _, asked)| *of == ends && times.abs_diff(*asked) <= 1);
-            let Some((_, question, _)) = asked else {
-                continue;
-            };
-            let all = &mut self.found.differences;
-            let Some(shown) = all[answer].sides[run].clone() else {
-                continue;
-            };
-            let text = shown.text.split("  (from ").next().unwrap_or_default();
-            all[*question].note = format!("it is answered by “{text}”");
-            // The first question may have been in both runs, and what is not, its answer.
-            let time = |at: usize| {
-                let place = all[at].places[run].as_ref();
-                place.map(|sight| sight.point.time_ns)
-            };
-            if time(answer) < time(*question) {
-                all[*question].places = all[answer].places.clone();
-            }
-            folded.push(answer);
-        }
-        folded
+        self.rerouted += 1;
+        let from = &items[1].sight.who;
+        let text = &items[1].text;
+        let what = format!(
+            "“{text}” goes from {from} to {} instead of {} in the second run.",
+            titles[1], titles[0]
+        );
+        let mut difference = Difference::new(Kind::Elsewhere, what).at(
+            shown(&items[0].sight, self.told(0, of[0], side, items[0])),
+            shown(&items[1].sight, self.told(1, of[1], side, items[1])),
+        );
+        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
+        self.found.differences.push(difference);
     }
 
     /// Notes that a message reached a process in both runs; whether it did.
-    fn arrived(&mut self, items: [&Item; 2], lane: usize, stands: [usize; 2], moved: bool) -> bool {
+    fn arrived(
+        &mut self,
+        items: [&Item; 2],
+        (lanes, side): ([usize; 2], usize),
+        stands: [usize; 2],
+        moved: bool,
+    ) -> bool {
         let [Some(a), Some(b)] = items.map(|item| item.received.clone()) else {
             return false;
         };
@@ -608,20 +486,24 @@ impl<'a> Comparing<'a> {
             self.arrivals.entry(key).or_default().push(Arrival {
                 sights: [a, b],
                 sent: items.map(|item| item.sight.point.event),
-                lane,
+                lane: lanes[0],
+                lane_b: lanes[1],
+                side,
                 stands,
                 moved,
+                datagram: matches!(items[0].protocol, "udp" | "unix-messages"),
                 line: matches!(
                     items[0].protocol,
                     "tcp" | "unix" | "socket" | "pipe" | "fifo"
                 ),
                 text: items[0].text.clone(),
+                from: items[0].sight.who.clone(),
             });
         }
         known
     }
 
-    fn pair(
+    pub fn pair(
         &mut self,
         of: [&Described<'a>; 2],
         side: usize,
@@ -638,6 +520,12 @@ impl<'a> Comparing<'a> {
             connection: &of[0].name,
             now_ns: Some(now_ns),
             unordered: false,
+            base: Some(learn::base(
+                &of[0].roles,
+                side,
+                items[0].protocol,
+                &shape(items[0]),
+            )),
         };
         let compared = comparer.compare(&items[0].body, &items[1].body, true);
         if compared.different == 0 {
@@ -675,23 +563,89 @@ impl<'a> Comparing<'a> {
             shown(&items[1].sight, self.told(1, of[1], side, items[1])),
         );
         difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
         difference.internal = self.is_internal(of[0], items[0]);
+        difference.greets = side == 1 && (0..2).all(|run: usize| greets(of[run].talk, items[run]));
+        difference.forwarded = self.is_forwarded(items, &compared.fields);
+        if difference.forwarded {
+            difference.note = "in one run its sender passes on what it was told".to_owned();
+        }
         difference.more = compared.different - compared.fields.len() as u64;
         difference.fields = compared.fields;
         difference.outside = of[0].talk.ends[side].is_none();
+        let lists = [0, 1].map(|run: usize| of[run].talk.lanes[side].as_slice());
+        difference.sampled = is_sampled(self.noise, lists, items);
         if let Some(apart_ms) = jumped {
             difference.note = format!("the time in it is {} in the second run", away(*apart_ms));
         }
         Some(difference)
     }
 
-    fn one(
+    /// Whether the sender had been told a value that differs in one run, and not in the other: it passes something else
+    /// on.
+    fn is_forwarded(&self, items: [&Item; 2], fields: &[FieldDiff]) -> bool {
+        let near = [0, 1].map(|run: usize| {
+            let point = items[run].sight.point;
+            let told = self.told_to[run].get(&point.event.stream.process);
+            let told = told.map_or(&[][..], Vec::as_slice);
+            let until = told.partition_point(|(time_ns, _)| *time_ns <= point.time_ns);
+            &told[until.saturating_sub(FORWARDED_WITHIN)..until]
+        });
+        let mut changed = fields.iter().filter(|field| {
+            let of_a = knows(near[0], &field.path, &field.a);
+            let of_b = knows(near[1], &field.path, &field.b);
+            field.a.is_some() && field.b.is_some() && of_a != of_b
+        });
+        changed.next().is_some()
+    }
+
+    /// A datagram that is sent in both runs and arrives in one, though what was sent behind it did.
+    fn lost(&mut self, of: [&Described<'a>; 2], side: usize, at: [usize; 2]) -> Option<Difference> {
+        if !matches!(of[0].talk.channel, "udp" | "unix-messages") {
+            return None;
+        }
+        let items = [0, 1].map(|run: usize| &of[run].talk.lanes[side][at[run]]);
+        let run = match items.map(|item| item.received.is_some()) {
+            [true, false] => 1,
+            [false, true] => 0,
+            [true, true] | [false, false] => return None,
+        };
+        let behind = &of[run].talk.lanes[side][at[run]..];
+        if behind.iter().all(|item| item.received.is_none()) {
+            self.noise.suppress_builtin(Builtin::Timing, 1);
+            return None;
+        }
+        let (kind, verb) = match run {
+            1 => (
+                Kind::Missing,
+                "is sent in both runs, and is lost on its way in the second one: it never arrives",
+            ),
+            _ => (
+                Kind::Extra,
+                "is sent in both runs, and arrives in the second one only",
+            ),
+        };
+        let route = self.route(1 - run, of[1 - run], side, items[1 - run]);
+        let what = format!("The datagram “{}” {route} {verb}.", items[1].text);
+        let mut difference = Difference::new(kind, what).at(
+            shown(&items[0].sight, self.told(0, of[0], side, items[0])),
+            shown(&items[1].sight, self.told(1, of[1], side, items[1])),
+        );
+        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        // The network lost it, and nobody in the recording.
+        difference.outside = true;
+        difference.lost = true;
+        Some(difference)
+    }
+
+    pub fn one(
         &mut self,
         run: usize,
         of: &Described<'a>,
         side: usize,
         item: &Item,
         before: &[Option<Sight>; 2],
+        content: u64,
     ) -> Option<Difference> {
         let mut hits = Hits::new();
         let spot = Spot {
@@ -714,6 +668,9 @@ impl<'a> Comparing<'a> {
         sides[run] = shown(&item.sight, self.told(run, of, side, item));
         let [a, b] = sides;
         let mut difference = Difference::new(kind, what).at(a, b);
+        difference.place = learn::base(&of.roles, side, item.protocol, &shape(item));
+        difference.content = content;
+        difference.sampled = side == 1 && self.found.watched.contains(&content);
         difference.way = format!("{} {} {side}", of.talk.channel, of.name);
         difference.internal = self.is_internal(of, item) || self.is_of_loop(run, of, item);
         let fallback = before[1 - run].clone();
@@ -741,99 +698,6 @@ impl<'a> Comparing<'a> {
         of.talk.channel == "pipe" && command && self.found.loops.contains(&(run, sender))
     }
 
-    /// Answers that took far longer in the second run than any to the same question in the first, and for which
-    /// nobody else was waited.
-    fn slow_answers(&mut self, talks: &[Vec<Described<'a>>; 2]) -> BTreeSet<EventId> {
-        let mut found = BTreeSet::new();
-        let [in_a, in_b] = [0, 1].map(|run| slowest(&talks[run]));
-        let answered = answers(self.runs[1]);
-        for (key, other) in in_b {
-            let Some(one) = in_a.get(&key) else {
-                continue;
-            };
-            let (less, more) = (one.took_ns, other.took_ns);
-            let slow = is_far_longer(less, more);
-            let [Some(in_a), Some(in_b)] = [&one.question.received, &other.question.received]
-            else {
-                continue;
-            };
-            let (from, to) = (in_b.point, other.answer.sight.point);
-            let told = answered.get(&from.place.chain);
-            let told = told.map_or(&[][..], Vec::as_slice);
-            let next = told.partition_point(|order| *order <= from.place.order);
-            let alone = told.get(next).is_none_or(|order| *order > to.place.order);
-            if !slow || !alone && from.place.chain == to.place.chain {
-                continue;
-            }
-            let text = shortened(&other.question.text, 80);
-            let sights = [in_a, in_b];
-            let difference = slow_to_answer(&in_b.who, &text, "answers", sights, [less, more]);
-            self.found.suspects.push(difference);
-            found.insert(to.event);
-        }
-        found
-    }
-
-    /// Messages that were sent far later in the second run, though nothing more was told to their sender and it
-    /// waited for nobody. `answered` are those that are told as slow answers.
-    fn slow_messages(&mut self, matched: &[[Sight; 2]], answered: &BTreeSet<EventId>) {
-        let mut told: Option<[FxHashMap<Place, &Item>; 2]> = None;
-        for sights in matched {
-            if answered.contains(&sights[1].point.event) {
-                continue;
-            }
-            let took = [0, 1].map(|run| {
-                let to = sights[run].point;
-                let all = self.runs[run].heard.get(&to.place.chain)?;
-                let next = all.partition_point(|one| one.0 < to.place.order);
-                let (order, time_ns) = *all.get(next.checked_sub(1)?)?;
-                let from = Place { order, ..to.place };
-                Some((from, to.time_ns.saturating_sub(time_ns)))
-            });
-            let [Some((in_a, less)), Some((in_b, more))] = took else {
-                continue;
-            };
-            let slow = is_far_longer(less, more);
-            if !slow {
-                continue;
-            }
-            let told = told.get_or_insert_with(|| self.runs.map(told_at));
-            // What was left out of the runs is of no interest here, either.
-            let (Some(in_a), Some(item)) = (told[0].get(&in_a), told[1].get(&in_b)) else {
-                continue;
-            };
-            let (Some(in_a), Some(in_b)) = (&in_a.received, &item.received) else {
-                continue;
-            };
-            if self.waited(in_b, &sights[1]) * 2 > more {
-                continue;
-            }
-            let (who, text) = (&sights[1].who, shortened(&item.text, 80));
-            let heard = [in_a, in_b];
-            let mut difference = slow_to_answer(who, &text, "goes on", heard, [less, more]);
-            difference.late = true;
-            // What is handed on to several is late once.
-            let known = self.found.suspects.last();
-            if known.is_none_or(|known| known.what != difference.what) {
-                self.found.suspects.push(difference);
-            }
-        }
-    }
-
-    /// How long the second run's process waited for tasks and processes between two places.
-    fn waited(&self, from: &Sight, to: &Sight) -> u64 {
-        let process = to.point.event.stream.process;
-        let known = self.runs[1].processes.get(&process);
-        let all = known.map_or(&[][..], |known| &known.inputs.joined);
-        let (from_ns, to_ns) = (from.point.time_ns, to.point.time_ns);
-        let within = all.iter().filter(|(place, _)| *place <= to.point.place);
-        let longest = within.map(|(_, (since_ns, until_ns))| {
-            let since_ns = from_ns.max(*since_ns);
-            to_ns.min(*until_ns).saturating_sub(since_ns)
-        });
-        longest.max().unwrap_or(0)
-    }
-
     /// Whether it is no text, and went between processes that run one program: what a server and its own
     /// children say to each other is theirs.
     fn is_internal(&self, of: &Described<'a>, item: &Item) -> bool {
@@ -856,7 +720,7 @@ impl<'a> Comparing<'a> {
 
     /// Whether a message is the last of its sender, and the other run's sender was killed there: what it
     /// was about to send, or had just sent, is not known.
-    fn is_cut_off(&self, run: usize, of: &Described<'a>, one: &Lonely) -> bool {
+    pub fn is_cut_off(&self, run: usize, of: &Described<'a>, one: &Lonely) -> bool {
         let lane = &of.talk.lanes[one.side];
         let sender = lane[one.at].sight.point.event.stream.process;
         let mut pairs = self.pairs.both.iter();
@@ -911,31 +775,6 @@ impl<'a> Comparing<'a> {
     }
 }
 
-/// Whether something took so much longer in the second run that it is told.
-fn is_far_longer(less_ns: u64, more_ns: u64) -> bool {
-    more_ns > less_ns.saturating_add(SLOWER_BY_NS) && more_ns / SLOWER_TIMES > less_ns
-}
-
-/// What there is to say of somebody who took far longer until it `does` something behind what it was told:
-/// `took` nanoseconds in each run.
-fn slow_to_answer(
-    who: &str,
-    text: &str,
-    does: &str,
-    told: [&Sight; 2],
-    took: [u64; 2],
-) -> Difference {
-    let took = took.map(|ns| format!("{:.3} s", ns as f64 / 1e9));
-    let what = format!(
-        "{who} took {} instead of {} to answer “{text}”.",
-        took[1], took[0]
-    );
-    let side = |run: usize| shown(told[run], format!("{does} in {}", took[run]));
-    let mut difference = Difference::new(Kind::Slow, what).at(side(0), side(1));
-    difference.answer = true;
-    difference
-}
-
 /// Whether each message of a side belongs to the one at the same place of the other run: the questions are the
 /// same and each has its answer, or the lines that are printed say the same but for numbers.
 fn is_one_by_one(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2], side: usize) -> bool {
@@ -956,51 +795,27 @@ fn is_one_by_one(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2], sid
     matches!(a.talk.channel, "stdout" | "stderr") && lines.all(|same| same)
 }
 
+/// Whether each question has its answer in both runs, and one of them only stopped asking earlier.
+fn answers_in_order(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2]) -> bool {
+    let (Some(a), Some(b)) = (pair[0], pair[1]) else {
+        return false;
+    };
+    let of_talk = talks[0][a].talk;
+    let [a, b] = [(0, a), (1, b)].map(|(run, at): (usize, usize)| talks[run][at].hashes);
+    let answered = [a, b].iter().all(|of| of[0].len() == of[1].len());
+    // Others may say something that they were not asked.
+    let mut items = of_talk.lanes[1].iter();
+    answered
+        && items.all(|item| item.protocol.starts_with("http/1"))
+        && (a[0].starts_with(&b[0]) || b[0].starts_with(&a[0]))
+}
+
 /// What a process prints is a symptom, and no message to another.
 fn kind_of(talk: &Talk, kind: Kind) -> Kind {
     match talk.channel {
         "stdout" | "stderr" => Kind::Output,
         "stdin" => Kind::File,
         _ => kind,
-    }
-}
-
-/// What a message is about, without its details: messages of one shape are taken for one another.
-fn shape(item: &Item) -> String {
-    fn word(text: &str) -> String {
-        let text = text.trim_start();
-        let end = text.find(|c: char| c.is_whitespace() || "?:=".contains(c));
-        let word = &text[..end.unwrap_or(text.len())];
-        let plain = word.chars().filter(|c| !c.is_ascii_digit());
-        plain.take(64).collect()
-    }
-    match &item.body {
-        Node::Map(fields) => {
-            let named = fields.iter().map(|(name, value)| match (&**name, value) {
-                ("method" | "target" | "command" | "name" | "query" | "type", Node::Text(text)) => {
-                    format!("{name}={}", word(text))
-                }
-                ("content", Node::Map(_)) => "content={}".to_owned(),
-                ("content", Node::List(_)) => "content=[]".to_owned(),
-                // A reply is a reply, whether it is of success or not.
-                ("reason", _) => String::new(),
-                (name, _) => name.to_owned(),
-            });
-            named.collect::<Vec<String>>().join(" ")
-        }
-        Node::List(items) => match items.first() {
-            Some(Node::Text(text)) => format!("[{}", word(text)),
-            Some(_) | None => "[".to_owned(),
-        },
-        // What Redis answers to a command is a value, if it is no list.
-        Node::Text(_) if item.protocol == "redis" => "value".to_owned(),
-        Node::Text(text) if times::is_binary(text.as_bytes()) => "bytes".to_owned(),
-        Node::Text(text) => word(text),
-        Node::Bytes(_) => "bytes".to_owned(),
-        Node::Null | Node::Bool(_) | Node::Int(_) | Node::UInt(_) | Node::Float(_) => {
-            "value".to_owned()
-        }
-        Node::Elided(_) | Node::Redacted => "hidden".to_owned(),
     }
 }
 
@@ -1011,7 +826,7 @@ struct Moved {
 }
 
 impl Moved {
-    fn look_for(&mut self, talks: &[Vec<Described<'_>>; 2], lanes: &[Lane], kin: bool) {
+    fn look_for(&mut self, talks: &[Vec<Described<'_>>; 2], lanes: &[Lane], within: Within) {
         type Places = VecDeque<(usize, usize)>;
         let mut loose: FxHashMap<(&str, usize, u64), [Places; 2]> = FxHashMap::default();
         let mut keys = Vec::new();
@@ -1022,9 +837,9 @@ impl Moved {
                         continue;
                     };
                     let of = &talks[run][talk];
-                    let ends = if kin { &of.kin } else { &of.ends };
+                    let ends = of.within(within);
                     for at in range.clone().filter(|at| !self.has(run, number, *at)) {
-                        let key = (ends.as_str(), lane.side, of.hashes[lane.side][at]);
+                        let key = (ends, lane.side, of.hashes[lane.side][at]);
                         loose.entry(key).or_default()[run].push_back((number, at));
                         if run == 0 {
                             keys.push(key);
@@ -1060,82 +875,10 @@ fn find_moved(talks: &[Vec<Described<'_>>; 2], lanes: &[Lane]) -> Moved {
         of: Default::default(),
     };
     // Then what another process of the same kind said instead, such as one of several workers.
-    for kin in [false, true] {
-        moved.look_for(talks, lanes, kin);
+    for within in [Within::Ends, Within::Kin, Within::Roles] {
+        moved.look_for(talks, lanes, within);
     }
     moved
-}
-
-/// Finds messages that have only changed their values among each other, such as numbers that a server gave
-/// to its clients as they came: of all that differ on their way, each run has the same values.
-fn find_permuted(differences: &mut [Difference], noise: &mut Noise) {
-    // Words that differ, by where they stand, and how much more often the first run has them.
-    type Words = BTreeMap<(String, String, usize), BTreeMap<String, i64>>;
-    let mut all = Words::new();
-    let payload = |difference: &&mut Difference| {
-        let printed = difference.kind == Kind::Output && !difference.fields.is_empty();
-        difference.kind == Kind::Payload || printed
-    };
-    let mut more: BTreeMap<String, i64> = BTreeMap::new();
-    for difference in differences.iter() {
-        if matches!(difference.kind, Kind::Missing | Kind::Extra) {
-            let times = i64::try_from(difference.times).unwrap_or(i64::MAX);
-            let known = more.entry(difference.way.clone()).or_default();
-            *known = known.saturating_add(times);
-        }
-    }
-    let mut words = |difference: &Difference| {
-        let mut found = Vec::new();
-        for field in &difference.fields {
-            let (Some(a), Some(b)) = (&field.a, &field.b) else {
-                return None;
-            };
-            let mut cut = |text: &str| -> Vec<String> {
-                let spot = Spot {
-                    protocol: "",
-                    connection: "",
-                    field: &field.path,
-                };
-                let masked = noise.mask(spot, text, &mut Hits::new());
-                let words = masked.split(|c: char| !c.is_alphanumeric());
-                words.map(str::to_owned).collect()
-            };
-            let (a, b) = (cut(a), cut(b));
-            if a.len() != b.len() {
-                return None;
-            }
-            let both = a.into_iter().zip(b).enumerate();
-            for (at, (a, b)) in both.filter(|(_, (a, b))| a != b) {
-                found.push(((difference.way.clone(), field.path.clone(), at), a, b));
-            }
-        }
-        (difference.more == 0).then_some(found)
-    };
-    for difference in differences.iter_mut().filter(payload) {
-        for (place, a, b) in words(difference).into_iter().flatten() {
-            let counts = all.entry(place).or_default();
-            *counts.entry(a).or_default() += 1;
-            *counts.entry(b).or_default() -= 1;
-        }
-    }
-    // Where one run has more messages, it has as many values more.
-    let even = |place: &(String, String, usize)| {
-        let counts: Option<&BTreeMap<String, i64>> = all.get(place);
-        let odd = counts.map_or(i64::MAX, |counts| {
-            counts.values().map(|count| count.abs()).sum()
-        });
-        odd <= 2 * more.get(&place.0).copied().unwrap_or(0)
-    };
-    for difference in differences.iter_mut().filter(payload) {
-        let words = words(difference);
-        // What people see is in another order only if it is a number that somebody was given.
-        let number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
-        let printed = difference.kind == Kind::Output;
-        let words =
-            words.filter(|words| !printed || words.iter().all(|(_, a, b)| number(a) && number(b)));
-        difference.permuted = words
-            .is_some_and(|words| !words.is_empty() && words.iter().all(|(place, ..)| even(place)));
-    }
 }
 
 /// Counts what moved without consequence.

@@ -6,6 +6,7 @@ use std::hash::Hasher;
 use reenact_wire::{escape, Blob, Node};
 use rustc_hash::FxHasher;
 
+use super::learn;
 use super::noise::{are_drawn_alike, Builtin, Hits, Noise, Spot};
 use super::sequence::{self, Step};
 use super::times;
@@ -53,6 +54,8 @@ pub struct Comparer<'a> {
     pub now_ns: Option<[i128; 2]>,
     /// Within a list whose order says nothing.
     pub unordered: bool,
+    /// Where messages of that shape stand, for what was learnt of such places.
+    pub base: Option<u64>,
 }
 
 impl Comparer<'_> {
@@ -76,7 +79,61 @@ impl Comparer<'_> {
             connection: self.connection,
             field: path,
         };
-        self.noise.mask(spot, value, hits).into_owned()
+        let masked = self.noise.mask(spot, value, hits);
+        let place = self.base.map(|base| learn::of_field(base, path));
+        let learnt = self.noise.mask_learnt(place, &masked, hits);
+        learnt.unwrap_or_else(|| masked.into_owned())
+    }
+
+    /// Whether two lists have the same items but for noise, in whatever order.
+    pub fn has_same_items(&mut self, a: &Node, b: &Node) -> bool {
+        let (Node::List(a), Node::List(b)) = (a, b) else {
+            return false;
+        };
+        let [a, b] = [a, b].map(|list| {
+            let hashes = list.iter().map(|item| {
+                let mut hasher = FxHasher::default();
+                self.hash_node(&mut "0".to_owned(), item, 1, &mut hasher);
+                hasher.finish()
+            });
+            sorted(&hashes.collect::<Vec<u64>>())
+        });
+        a == b
+    }
+
+    /// Calls `take` with each value and the path to it.
+    pub fn leaves(&mut self, node: &Node, take: &mut dyn FnMut(&str, &str)) {
+        self.leaves_of(&mut String::new(), node, 0, take);
+    }
+
+    fn leaves_of(
+        &mut self,
+        path: &mut String,
+        node: &Node,
+        depth: usize,
+        take: &mut dyn FnMut(&str, &str),
+    ) {
+        let parsed = embedded(node);
+        match parsed.as_ref().unwrap_or(node) {
+            Node::Map(fields) if depth < DEPTH_MAX => {
+                for (name, value) in fields {
+                    within(path, name, |path| {
+                        self.leaves_of(path, value, depth + 1, take)
+                    });
+                }
+            }
+            Node::List(items) if depth < DEPTH_MAX => {
+                for item in items {
+                    within(path, "0", |path| {
+                        self.leaves_of(path, item, depth + 1, take)
+                    });
+                }
+            }
+            node => {
+                let masked = self.mask(path, &text(node), &mut Hits::new());
+                take(path, &masked);
+            }
+        }
     }
 
     fn hash_node(&mut self, path: &mut String, node: &Node, depth: usize, to: &mut FxHasher) {
@@ -309,7 +366,15 @@ fn shown_key((name, at): &(&str, usize)) -> String {
 
 /// JSON that stands in a text.
 fn embedded(node: &Node) -> Option<Node> {
-    let Node::Text(text) = node else { return None };
+    // A body of JSON that was declared to be a form is one name without a value.
+    let text = match node {
+        Node::Text(text) => text.as_str(),
+        Node::Map(fields) => match fields.as_slice() {
+            [(name, Node::Text(value))] if name.starts_with('{') && value.is_empty() => name,
+            _ => return None,
+        },
+        _ => return None,
+    };
     let trimmed = text.trim();
     let encloses = trimmed.starts_with('{') && trimmed.ends_with('}')
         || trimmed.starts_with('[') && trimmed.ends_with(']');
@@ -380,6 +445,7 @@ mod tests {
             connection: "a -> b",
             now_ns: None,
             unordered: false,
+            base: None,
         };
         let (a, b) = (Node::text(a), Node::text(b));
         let out = comparer.compare(&a, &b, true);
@@ -432,6 +498,7 @@ mod tests {
             connection: "",
             now_ns: None,
             unordered: false,
+            base: None,
         };
         let out = comparer.compare(&map(["a", "b"]), &map(["a", "c"]), false);
         assert_eq!(out.fields[0].path, "set-cookie#2");

@@ -142,7 +142,8 @@ fn one(args: &Report) -> Result<String, ReportError> {
 
 /// The page of the difference of two.
 fn two(args: &Report, other: &Path) -> Result<String, ReportError> {
-    let compared = diff::compare_files([&args.trace, other], &Default::default(), &args.ignore)?;
+    let compared =
+        diff::compare_files([&args.trace, other], &Default::default(), &args.ignore, &[])?;
     let pictures = [picture(&args.trace, args)?, picture(other, args)?];
     write_diff(&compared, &pictures, [&args.trace, other], &args.output)
 }

@@ -77,6 +77,15 @@ pub fn title(name: &str, argv: &[String]) -> String {
     }
 }
 
+/// A program with its script, whatever its other arguments are.
+pub fn kind(name: &str, argv: &[String]) -> String {
+    let mut words = argv.iter().skip(1).map(String::as_str);
+    match script(&mut words).filter(|_| is_interpreter(name)) {
+        Some(script) => format!("{name} {}", script.rsplit('/').next().unwrap_or(script)),
+        None => name.to_owned(),
+    }
+}
+
 /// Whether a program is an interpreter, whatever its version.
 pub fn is_interpreter(name: &str) -> bool {
     let name = name.trim_end_matches(|c: char| !c.is_alphabetic());
