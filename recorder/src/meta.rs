@@ -70,6 +70,23 @@ pub fn tsc_is_clock() -> bool {
     fs::read_to_string(CURRENT).is_ok_and(|name| of_counter.contains(&name.trim()))
 }
 
+/// CLOCK_REALTIME less CLOCK_MONOTONIC, in nanoseconds.
+pub fn wall_less_monotonic_ns() -> i64 {
+    let read = |clock| {
+        // SAFETY: the kernel writes one timespec.
+        let mut time = unsafe { std::mem::zeroed::<libc::timespec>() };
+        unsafe { libc::clock_gettime(clock, &mut time) };
+        time.tv_sec * 1_000_000_000 + time.tv_nsec
+    };
+    read(libc::CLOCK_REALTIME) - read(libc::CLOCK_MONOTONIC)
+}
+
+/// What CLOCK_MONOTONIC is ahead of the host's in this time namespace, in nanoseconds.
+pub fn time_offset_ns() -> i64 {
+    let offsets = fs::read("/proc/self/timens_offsets").unwrap_or_default();
+    reenact_abi::timens::monotonic_ns(&offsets).unwrap_or(0)
+}
+
 /// Random bytes of the kernel's.
 pub fn uuid() -> [u8; 16] {
     let mut bytes = [0u8; 16];

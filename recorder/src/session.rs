@@ -145,6 +145,8 @@ fn prepare(session: &Session, run: &Run) {
         // Without rewriting, the cycle counter traps, and the vDSO cannot be used.
         (*header).vdso_data_pages = if rewrites { meta::vdso_data_pages() } else { 0 };
         (*header).tsc_is_clock = u32::from(meta::tsc_is_clock());
+        (*header).wall_less_monotonic_ns = meta::wall_less_monotonic_ns();
+        (*header).time_offset_ns = meta::time_offset_ns();
         (*header).chaos = u32::from(run.chaos.is_some());
         (*header).chaos_seed = run.chaos.unwrap_or(0);
         (*header).stdout = Session::identify(1).unwrap_or_default();

@@ -1,5 +1,6 @@
 // Compares all code that it was loaded from files with these files, before and after it has made many calls from the
-// same places, and prints how many bytes differ. Ends with 0 if none does, with 1 if some do.
+// same places, and prints how many bytes differ. Ends with 0 if none does, with 1 if some do. CPUID counts as unchanged
+// where HLT stands for it: some CPUs cannot trap it.
 #include <cpuid.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,8 +55,10 @@ static long differing(const char *when) {
             ssize_t got = pread(file, file_bytes, sizeof file_bytes, (off_t)(offset + (at - from)));
             // A copy first: the bytes are looked at once, whoever changes them meanwhile.
             memcpy(memory, (const void *)at, sizeof memory);
-            for (ssize_t i = 0; i < got; i++)
-                all += memory[i] != file_bytes[i];
+            for (ssize_t i = 0; i < got; i++) {
+                int hidden = i + 1 < got && memcmp(&file_bytes[i], "\x0f\xa2", 2) == 0 && memcmp(&memory[i], "\xf4\xa2", 2) == 0;
+                all += memory[i] != file_bytes[i] && !hidden;
+            }
             compared += got;
         }
         close(file);

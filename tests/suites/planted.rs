@@ -131,37 +131,53 @@ const PAIRS_WRONG_MAX: usize = 1;
 /// tests, something else may really have been slow. On a machine that did nothing else, none was.
 const PLANTED_MANY: usize = 3;
 
+/// Good runs that a system may be measured against: one in which something was slow by itself misleads about
+/// every planted one.
+const GOOD_MAX: usize = 2;
+
 /// Two runs that pass are the same; each planted one differs as it should, but for one in a system at most.
 /// Returns a run that passes.
 fn tried(subject: &Subject, planted: &[Planted]) -> Recording {
-    let good = record(subject, &[]);
-    if good.recorded.code() != Some(0) {
-        good.fail("it does not pass", None);
+    let mut tries = 0;
+    loop {
+        let good = record(subject, &[]);
+        if good.recorded.code() != Some(0) {
+            good.fail("it does not pass", None);
+        }
+        tries += 1;
+        match against(&good, subject, planted) {
+            Ok(()) => return good,
+            Err(wrong) if tries == GOOD_MAX => good.fail(&wrong, None),
+            Err(wrong) => println!("again, with another good run: {wrong}"),
+        }
     }
+}
+
+fn against(good: &Recording, subject: &Subject, planted: &[Planted]) -> Result<(), String> {
     let mut wrong = Vec::new();
     for _ in 0..rounds(10).max(PAIRS_MIN) {
         let again = record(subject, &[]);
-        let told = diff(&good, &again);
+        let told = diff(good, &again);
         if told["verdict"] != "same but for noise" {
             wrong.push(format!("two runs that pass: {told:#}"));
         }
     }
     println!("runs that pass and differ: {}", wrong.len());
     if wrong.len() > PAIRS_WRONG_MAX {
-        good.fail(&wrong.join("\n"), None);
+        return Err(wrong.join("\n"));
     }
     wrong.clear();
     for planted in planted {
-        let (told, rank) = compared(&good, subject, planted);
+        let (told, rank) = compared(good, subject, planted);
         println!("{}: {rank}", planted.name);
         if rank != 1 {
             wrong.push(format!("{} is {rank}: {:#?}", planted.name, causes(&told)));
         }
     }
     if wrong.len() > usize::from(planted.len() >= PLANTED_MANY) {
-        good.fail(&wrong.join("\n"), None);
+        return Err(wrong.join("\n"));
     }
-    good
+    Ok(())
 }
 
 #[test]

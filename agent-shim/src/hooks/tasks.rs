@@ -14,7 +14,7 @@ use crate::arch::{self, frame::UContext};
 use crate::dispatch::{Cx, Flow};
 use crate::guest_mem;
 use crate::hooks::{descriptors, locks};
-use crate::intercept::{net, patch, ticks, trap};
+use crate::intercept::{clock, net, patch, ticks, trap};
 use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
@@ -460,6 +460,9 @@ fn begin_child(cx: &mut Cx, child: &Child) {
     process.parked.store(0, Ordering::Relaxed);
     streams::forget(task);
     ticks::forget();
+    if task.recording() {
+        clock::join_recording();
+    }
     drop_other_blocks(task.index);
     first_steps(task, child);
     cx.context.regs.rax = 0;

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use reenact_abi::arena::{self, ClockEntry, CLOCKS_MAX, CLOCK_SITES_MAX, CPUID_SITE};
 use reenact_abi::map::{self, PAGE};
+use reenact_abi::timens;
 
 use crate::guest_mem;
 use crate::intercept::decode::{self, Verdict};
@@ -161,7 +162,37 @@ pub fn event_ns() -> u64 {
 /// be a quarter of a trace.
 #[inline(always)]
 pub fn event_time(monotonic_ns: u64) -> u64 {
-    monotonic_ns & !31
+    monotonic_ns.wrapping_add(AHEAD.load(Ordering::Relaxed)) & !31
+}
+
+/// What CLOCK_MONOTONIC of the recording is ahead of this process's, which may live in another time namespace.
+static AHEAD: AtomicU64 = AtomicU64::new(0);
+
+/// From now on events have times of the recording's, whatever time namespace this is.
+pub fn join_recording() {
+    /// The wall clock strays from the other one by less, unless somebody sets it.
+    const NEAR_NS: u64 = 500_000_000;
+    AHEAD.store(0, Ordering::Relaxed);
+    let wall_less_monotonic_ns = sys::wall_ns().wrapping_sub(sys::monotonic_ns()) as i64;
+    let elsewhere_ns = wall_less_monotonic_ns.abs_diff(session().wall_less_monotonic_ns);
+    if elsewhere_ns < NEAR_NS {
+        return;
+    }
+    let Ok(fd) = sys::open(
+        b"/proc/self/timens_offsets\0",
+        sys::O_RDONLY | sys::O_CLOEXEC,
+    ) else {
+        return;
+    };
+    let mut text = [0u8; 128];
+    // SAFETY: the kernel writes at most the buffer.
+    let got = unsafe { sys::call(nr::READ, [fd as u64, text.as_mut_ptr() as u64, 128]) };
+    sys::close(fd);
+    let text = &text[..got.clamp(0, 128) as usize];
+    if let Some(own_ns) = timens::monotonic_ns(text) {
+        let ahead = session().time_offset_ns.wrapping_sub(own_ns);
+        AHEAD.store(ahead as u64, Ordering::Relaxed);
+    }
 }
 
 /// The target put something else there.

@@ -199,6 +199,7 @@ fn set_carried(task: &Task, carried: [u64; 4]) {
 
 fn record_image(task: &mut Task, launch: &mut Launch, fresh: bool) -> ! {
     let vdso = clock::adopt(launch.initial.aux(stack::AT_SYSINFO_EHDR).unwrap_or(0));
+    clock::join_recording();
     tasks::register(task);
     if ring::map_ring(task).is_err() {
         warn!("reenact: no room for the event ring; this process runs unrecorded");

@@ -161,6 +161,10 @@ pub struct Session {
     pub large_rings: AtomicU32,
     /// Recording: 1: the kernel makes its clock of the cycle counter, the same on all CPUs.
     pub tsc_is_clock: u32,
+    /// Recording: CLOCK_REALTIME less CLOCK_MONOTONIC as it began, and what CLOCK_MONOTONIC is ahead of the
+    /// host's in the time namespace of the recorder; nanoseconds.
+    pub wall_less_monotonic_ns: i64,
+    pub time_offset_ns: i64,
     /// Bytes of the shim's file at [`IMAGE`]; 0: it is not there.
     pub image_len: u64,
     pub report: Report,

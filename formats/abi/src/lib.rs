@@ -12,6 +12,7 @@ pub mod map;
 pub mod mark;
 pub mod names;
 pub mod syscalls;
+pub mod timens;
 
 /// Environment entry that carries the launch parameters over `execve` into the shim. The shim
 /// removes it before the target can see it. See [`arena::Boot`] for the value.
