@@ -73,9 +73,12 @@ pub fn tsc_is_clock() -> bool {
 /// CLOCK_REALTIME less CLOCK_MONOTONIC, in nanoseconds.
 pub fn wall_less_monotonic_ns() -> i64 {
     let read = |clock| {
-        // SAFETY: the kernel writes one timespec.
-        let mut time = unsafe { std::mem::zeroed::<libc::timespec>() };
-        unsafe { libc::clock_gettime(clock, &mut time) };
+        // SAFETY: a timespec may be all zeroes, and the kernel writes one.
+        let time = unsafe {
+            let mut time = std::mem::zeroed::<libc::timespec>();
+            libc::clock_gettime(clock, &mut time);
+            time
+        };
         time.tv_sec * 1_000_000_000 + time.tv_nsec
     };
     read(libc::CLOCK_REALTIME) - read(libc::CLOCK_MONOTONIC)
