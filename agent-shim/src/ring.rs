@@ -26,9 +26,6 @@ pub const OWNER_DIED: u32 = 0x4000_0000;
 /// A task waits this long for a stalled recorder before it runs on unrecorded.
 const STALL_MAX_NS: u64 = 1_000_000_000;
 
-/// A task that has waited for room more often than this gets a large ring.
-const WAITS_MAX: u32 = 0;
-
 /// Maps the ring of the task's slot.
 pub fn map_ring(task: &mut Task) -> sys::Result<()> {
     if task.my_slot().large_ring.load(Ordering::Acquire) == 0 {
@@ -39,7 +36,7 @@ pub fn map_ring(task: &mut Task) -> sys::Result<()> {
     task.head = task.my_slot().written.head.load(Ordering::Acquire);
     task.tail = task.my_slot().drained.tail.load(Ordering::Acquire);
     task.woken = task.head;
-    task.ring_waits = 0;
+    task.ring_waited = false;
     task.templates = [Template::NONE; TEMPLATES];
     Ok(())
 }
@@ -76,7 +73,7 @@ fn map_at(task: &mut Task, at: u64, offset: u64, size: u64) -> sys::Result<()> {
 
 /// Takes the slot's large ring into use, if there may be another one. The ring is empty.
 fn enlarge(task: &mut Task) {
-    task.ring_waits = 0;
+    task.ring_waited = false;
     let in_use = &session().large_rings;
     if in_use.fetch_add(1, Ordering::SeqCst) >= LARGE_RINGS_MAX || map_large(task).is_err() {
         in_use.fetch_sub(1, Ordering::SeqCst);
@@ -108,7 +105,7 @@ pub fn recorder_alive() -> bool {
 /// Makes room for `need` bytes behind what is written; false when the task is to run on unrecorded.
 #[inline(always)]
 fn make_room(task: &mut Task, need: u64) -> bool {
-    let enlarges = task.ring_size == RING_SIZE && task.ring_waits > WAITS_MAX;
+    let enlarges = task.ring_size == RING_SIZE && task.ring_waited;
     task.head - task.tail + need <= task.ring_size && !enlarges || wait_for_room(task, need)
 }
 
@@ -119,7 +116,7 @@ fn wait_for_room(task: &mut Task, need: u64) -> bool {
     loop {
         task.tail = mine.drained.tail.load(Ordering::Acquire);
         let used = task.head - task.tail;
-        if used == 0 && task.ring_size == RING_SIZE && task.ring_waits > WAITS_MAX {
+        if used == 0 && task.ring_size == RING_SIZE && task.ring_waited {
             enlarge(task);
         }
         if used + need <= task.ring_size {
@@ -136,7 +133,7 @@ fn wait_for_room(task: &mut Task, need: u64) -> bool {
         wake_recorder();
         let used = task.head - mine.drained.tail.load(Ordering::SeqCst);
         if used + need > task.ring_size {
-            task.ring_waits += 1;
+            task.ring_waited = true;
             let begin = sys::monotonic_ns();
             let _ = sys::futex_wait(&mine.drained.waiting, 1, 20_000_000);
             waited_ns += sys::monotonic_ns() - begin;

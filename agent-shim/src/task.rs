@@ -102,10 +102,10 @@ pub struct Task {
     /// anything: the events of its group, without such stops, and what the loop saw then.
     pub rounds: u32,
     pub done_before: [u64; 2],
-    /// Recording: where the ring is mapped, its bytes, and how often the task waited for room in it.
+    /// Recording: where the ring is mapped, its bytes, and whether the task waited for room in it: then it gets a large one.
     pub ring: u64,
     pub ring_size: u64,
-    pub ring_waits: u32,
+    pub ring_waited: bool,
     /// Replay: the group and order of the event taken last, while its turn has not been given up.
     pub turn: (u32, u64),
     /// Events recorded or replayed so far.

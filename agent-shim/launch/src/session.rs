@@ -104,7 +104,7 @@ impl Session {
             (*header).mode = mode as u32;
             (*header).net = net as u32;
         }
-        // Shims replace their mappings by ones of this copy; without it they copy themselves.
+        // Shims replace their mappings by ones of this copy; without it no process names its own executable.
         let end = arena::IMAGE + crate::IMAGE.len() as u64;
         let has_room = end <= arena::RINGS.min(file_len);
         if mode == Mode::Record && has_room && session.write_at(crate::IMAGE, arena::IMAGE).is_ok()

@@ -37,7 +37,7 @@ pub const CLOCK_SITES_MAX: usize = 96;
 
 /// Bytes of event records that a task may be ahead of the recorder, at first. A power of two.
 pub const RING_SIZE: u64 = 64 * 1024;
-/// And once it has had to wait for the recorder a few times. A power of two.
+/// And once it has had to wait for the recorder. A power of two.
 pub const RING_LARGE: u64 = 1024 * 1024;
 /// Large rings at one time in a session.
 pub const LARGE_RINGS_MAX: u32 = 128;

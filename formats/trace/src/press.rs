@@ -35,7 +35,6 @@ struct Shared {
 }
 
 /// What a file came to.
-#[derive(Default)]
 pub(crate) struct Written {
     pub bytes: u64,
     /// Bytes of its frames before they were compressed.
@@ -49,6 +48,8 @@ enum Job {
     Tell(SyncSender<()>),
     #[cfg(test)]
     BreakFile,
+    #[cfg(test)]
+    Die,
 }
 
 /// Where the file is.
@@ -60,6 +61,7 @@ enum Place {
 }
 
 pub(crate) struct Press {
+    path: PathBuf,
     shared: Arc<Shared>,
     place: Place,
     frames: u64,
@@ -70,6 +72,7 @@ impl Press {
         let shared = Arc::new(Shared::default());
         let output = Output::create(path, uuid, options, Arc::clone(&shared))?;
         Ok(Press {
+            path: path.to_owned(),
             shared,
             place: Place::Here(Box::new(output)),
             frames: 0,
@@ -102,19 +105,29 @@ impl Press {
         self.frames += 1;
         match &mut self.place {
             Place::Here(output) => output.frame(plain),
-            // Who has died has told why.
+            // If there is nobody any more, `settle` and `finish` say so.
             Place::Beside(jobs, _) => drop(jobs.send(Job::Frame(plain))),
             Place::Gone => {}
         }
     }
 
     /// Waits until all that was given away is written, or cannot be.
-    pub fn settle(&self) {
-        if let Place::Beside(jobs, _) = &self.place {
-            let (tell, told) = sync_channel(1);
-            if jobs.send(Job::Tell(tell)).is_ok() {
-                let _ = told.recv();
-            }
+    pub fn settle(&self) -> Result<(), WriteError> {
+        let Place::Beside(jobs, _) = &self.place else {
+            return Ok(());
+        };
+        let (tell, told) = sync_channel(1);
+        let asked = jobs.send(Job::Tell(tell)).is_ok();
+        (asked && told.recv().is_ok())
+            .then_some(())
+            .ok_or_else(|| self.died())
+    }
+
+    fn died(&self) -> WriteError {
+        WriteError::Write {
+            path: self.path.clone(),
+            frame: self.frames,
+            source: io::Error::other("the thread that compresses has died"),
         }
     }
 
@@ -157,7 +170,7 @@ impl Press {
         if let Some(error) = self.failed() {
             return Err(error);
         }
-        output.map_or(Ok(Written::default()), |mut output| output.finish())
+        output.ok_or_else(|| self.died())?.finish()
     }
 
     /// Makes every later write fail, as a full disk would.
@@ -187,6 +200,8 @@ fn work(given: Receiver<Box<Output>>, jobs: Receiver<Job>) -> Box<Output> {
             Job::Tell(tell) => drop(tell.send(())),
             #[cfg(test)]
             Job::BreakFile => output.break_file(),
+            #[cfg(test)]
+            Job::Die => panic!("as it was told"),
         }
     }
     output
@@ -313,5 +328,25 @@ impl Output {
     #[cfg(test)]
     fn break_file(&mut self) {
         self.file = File::open(&self.path).expect("the file is there");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Folder;
+
+    #[test]
+    fn a_thread_that_died_is_no_success() {
+        let folder = Folder::new();
+        let mut press = Press::create(&folder.file("t.zst"), [1; 16], Options::default()).unwrap();
+        press.frames = 1;
+        press.start();
+        let Place::Beside(jobs, _) = &press.place else {
+            panic!("there is no thread");
+        };
+        jobs.send(Job::Die).unwrap();
+        assert!(matches!(press.settle(), Err(WriteError::Write { .. })));
+        assert!(matches!(press.finish(), Err(WriteError::Write { .. })));
     }
 }

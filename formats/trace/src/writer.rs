@@ -471,8 +471,9 @@ impl Frames {
 
     /// Waits until all full frames are in the file.
     pub fn settle(&mut self) -> Result<(), WriteError> {
-        self.press.settle();
-        self.check()
+        let settled = self.press.settle();
+        self.check()?;
+        settled.inspect_err(|_| self.end())
     }
 
     /// Makes every later write fail, as a full disk would.

@@ -58,12 +58,8 @@ pub fn shape(item: &Item) -> String {
 pub fn print(noise: &mut Noise, of: Option<(&str, &str, usize)>, item: &Item) -> Vec<u64> {
     let (name, roles, side) = of.unwrap_or_default();
     let mut comparer = Comparer {
-        noise,
-        protocol: item.protocol,
-        connection: name,
-        now_ns: None,
-        unordered: false,
         base: Some(learn::base(roles, side, item.protocol, &shape(item))),
+        ..Comparer::of(noise, item.protocol, name)
     };
     let mut all = Vec::new();
     comparer.leaves(&item.body, &mut |path, text| {

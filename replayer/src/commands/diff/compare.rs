@@ -217,14 +217,7 @@ fn arguments(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut 
         let words = process.argv.iter().map(Node::text);
         Node::List(words.collect())
     };
-    let mut comparer = Comparer {
-        noise,
-        protocol: "argv",
-        connection: &a.name,
-        now_ns: None,
-        unordered: false,
-        base: None,
-    };
+    let mut comparer = Comparer::of(noise, "argv", &a.name);
     let compared = comparer.compare(&list(a), &list(b), true);
     if compared.different > 0 || compared.ignored {
         found.excused.insert(a.number);
@@ -400,14 +393,7 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
         let mut permuted = false;
         if one.is_whole() && other.is_whole() {
             let name = format!("file {}", one.path);
-            let mut comparer = Comparer {
-                noise,
-                protocol: "file",
-                connection: &name,
-                now_ns: None,
-                unordered: false,
-                base: None,
-            };
+            let mut comparer = Comparer::of(noise, "file", &name);
             let lines = |text: &[u8]| match Node::from_json(text) {
                 Some(node) => node,
                 None => {

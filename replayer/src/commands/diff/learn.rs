@@ -213,14 +213,7 @@ pub fn gather(run: &Run, noise: &mut Noise) -> Values {
         for (side, lane) in talk.lanes.iter().enumerate() {
             for item in lane {
                 let base = base(&roles, side, item.protocol, &shape(item));
-                let mut comparer = Comparer {
-                    noise,
-                    protocol: item.protocol,
-                    connection: &name,
-                    now_ns: None,
-                    unordered: false,
-                    base: None,
-                };
+                let mut comparer = Comparer::of(noise, item.protocol, &name);
                 let time_ns = item.sight.point.time_ns;
                 comparer.leaves(&item.body, &mut |path, text| {
                     if text.len() > TEXT_MAX {

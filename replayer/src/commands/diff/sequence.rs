@@ -35,7 +35,8 @@ pub fn align(a: &[u64], b: &[u64], mut alike: impl FnMut(usize, usize) -> bool) 
             steps.extend(both.map(|(a, b)| Step::Both(a, b)));
         } else {
             let (a, b): (Vec<_>, Vec<_>) = (stretch.a.collect(), stretch.b.collect());
-            pair(&a, &b, &mut alike, &mut steps);
+            let mut like = |one, other| u32::from(alike(one, other));
+            pair_most_alike(&a, &b, &mut like, &mut steps);
         }
     }
     steps
@@ -97,9 +98,20 @@ pub fn pair_most_alike(
 ) {
     let (rows, columns) = (a.len(), b.len());
     if rows.saturating_mul(columns) > PAIRS_MAX {
-        return pair(a, b, &mut |one, other| like(one, other) > 0, steps);
+        for (one, other) in a.iter().zip(b) {
+            if like(*one, *other) > 0 {
+                steps.push(Step::Both(*one, *other));
+            } else {
+                steps.extend([Step::OnlyA(*one), Step::OnlyB(*other)]);
+            }
+        }
+        let both = rows.min(columns);
+        steps.extend(a[both..].iter().copied().map(Step::OnlyA));
+        steps.extend(b[both..].iter().copied().map(Step::OnlyB));
+        return;
     }
     let at = |row: usize, column: usize| row * (columns + 1) + column;
+    // The common subsequence that is most alike, from the end.
     let mut best = vec![0u32; (rows + 1) * (columns + 1)];
     let mut likes = vec![0u32; (rows + 1) * (columns + 1)];
     for row in (0..rows).rev() {
@@ -122,56 +134,6 @@ pub fn pair_most_alike(
             steps.push(Step::Both(a[row], b[column]));
             (row, column) = (row + 1, column + 1);
         } else if best[at(row, column)] == best[at(row + 1, column)] {
-            steps.push(Step::OnlyA(a[row]));
-            row += 1;
-        } else {
-            steps.push(Step::OnlyB(b[column]));
-            column += 1;
-        }
-    }
-    steps.extend(a[row..].iter().copied().map(Step::OnlyA));
-    steps.extend(b[column..].iter().copied().map(Step::OnlyB));
-}
-
-/// What differs on both sides at one place: pairs of what is alike, keeping the order.
-pub fn pair(
-    a: &[usize],
-    b: &[usize],
-    alike: &mut impl FnMut(usize, usize) -> bool,
-    steps: &mut Vec<Step>,
-) {
-    let (rows, columns) = (a.len(), b.len());
-    if rows.saturating_mul(columns) > PAIRS_MAX {
-        for (one, other) in a.iter().zip(b) {
-            if alike(*one, *other) {
-                steps.push(Step::Both(*one, *other));
-            } else {
-                steps.extend([Step::OnlyA(*one), Step::OnlyB(*other)]);
-            }
-        }
-        let both = rows.min(columns);
-        steps.extend(a[both..].iter().copied().map(Step::OnlyA));
-        steps.extend(b[both..].iter().copied().map(Step::OnlyB));
-        return;
-    }
-    // The longest common subsequence of what is alike, from the end.
-    let mut best = vec![0u32; (rows + 1) * (columns + 1)];
-    let at = |row: usize, column: usize| row * (columns + 1) + column;
-    for row in (0..rows).rev() {
-        for column in (0..columns).rev() {
-            best[at(row, column)] = if alike(a[row], b[column]) {
-                best[at(row + 1, column + 1)] + 1
-            } else {
-                best[at(row + 1, column)].max(best[at(row, column + 1)])
-            };
-        }
-    }
-    let (mut row, mut column) = (0, 0);
-    while row < rows && column < columns {
-        if alike(a[row], b[column]) {
-            steps.push(Step::Both(a[row], b[column]));
-            (row, column) = (row + 1, column + 1);
-        } else if best[at(row + 1, column)] >= best[at(row, column + 1)] {
             steps.push(Step::OnlyA(a[row]));
             row += 1;
         } else {

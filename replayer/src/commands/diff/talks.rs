@@ -46,12 +46,8 @@ pub fn hashes(run: &Run, noise: &mut Noise) -> Hashes {
             let items = talk.lanes[side].iter();
             let hash = |item: &Item| {
                 let mut comparer = Comparer {
-                    noise,
-                    protocol: item.protocol,
-                    connection: &name,
-                    now_ns: None,
-                    unordered: false,
                     base: Some(learn::base(&roles, side, item.protocol, &shape(item))),
+                    ..Comparer::of(noise, item.protocol, &name)
                 };
                 comparer.hash(&item.body)
             };

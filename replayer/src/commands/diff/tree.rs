@@ -58,7 +58,19 @@ pub struct Comparer<'a> {
     pub base: Option<u64>,
 }
 
-impl Comparer<'_> {
+impl<'a> Comparer<'a> {
+    /// Of a place of which nothing was learnt, and where no time is known.
+    pub fn of(noise: &'a mut Noise, protocol: &'a str, connection: &'a str) -> Self {
+        Comparer {
+            noise,
+            protocol,
+            connection,
+            now_ns: None,
+            unordered: false,
+            base: None,
+        }
+    }
+
     /// Compares; suppressed differences are counted if `count` says so.
     pub fn compare(&mut self, a: &Node, b: &Node, count: bool) -> Compared {
         let mut out = Compared::default();
@@ -439,14 +451,7 @@ mod tests {
 
     fn compared(a: &str, b: &str) -> (Vec<String>, u64) {
         let mut noise = Noise::new(BTreeSet::new(), BTreeSet::new());
-        let mut comparer = Comparer {
-            noise: &mut noise,
-            protocol: "http",
-            connection: "a -> b",
-            now_ns: None,
-            unordered: false,
-            base: None,
-        };
+        let mut comparer = Comparer::of(&mut noise, "http", "a -> b");
         let (a, b) = (Node::text(a), Node::text(b));
         let out = comparer.compare(&a, &b, true);
         let equal = comparer.hash(&a) == comparer.hash(&b);
@@ -492,14 +497,7 @@ mod tests {
             Node::Map(fields.into())
         };
         let mut noise = Noise::new(BTreeSet::new(), BTreeSet::new());
-        let mut comparer = Comparer {
-            noise: &mut noise,
-            protocol: "http",
-            connection: "",
-            now_ns: None,
-            unordered: false,
-            base: None,
-        };
+        let mut comparer = Comparer::of(&mut noise, "http", "");
         let out = comparer.compare(&map(["a", "b"]), &map(["a", "c"]), false);
         assert_eq!(out.fields[0].path, "set-cookie#2");
     }
