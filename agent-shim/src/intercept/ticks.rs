@@ -20,7 +20,8 @@ const LOOK_MAX: u64 = 600;
 /// Further from what was expected than this, and a thousandth of the time that has passed, the counter or
 /// the clock stood still meanwhile (a suspended machine, a virtual one that moved): the rate is void.
 const ASTRAY_NS: u64 = 500;
-/// Two looks at how far CLOCK_REALTIME is ahead that differ by less have found the same.
+/// Two looks at how far CLOCK_REALTIME is ahead that differ by less have found the same; and one that takes
+/// longer has found nothing.
 const SAME_NS: u64 = 300;
 /// Looks until one is short enough.
 const LOOKS: u32 = 3;
@@ -200,9 +201,14 @@ fn look() -> Option<u64> {
 #[inline(never)]
 fn look_at_realtime() -> Option<()> {
     let read = |clock| clock::read(clock).map(|[seconds, ns]| seconds * SECOND + ns);
-    let (before, realtime, after) = (read(MONOTONIC)?, read(REALTIME)?, read(MONOTONIC)?);
-    let found = realtime.wrapping_sub(before + (after - before) / 2);
-    let ticks = ticks();
+    let mut found = None;
+    for _ in 0..LOOKS {
+        found = ahead(read(MONOTONIC)?, read(REALTIME)?, read(MONOTONIC)?);
+        if found.is_some() {
+            break;
+        }
+    }
+    let (found, ticks) = (found?, ticks());
     if (found.wrapping_sub(ticks.ahead_ns) as i64).unsigned_abs() > SAME_NS {
         ticks.ahead_ns = found;
     }
@@ -210,6 +216,13 @@ fn look_at_realtime() -> Option<()> {
     ticks.clocks[REALTIME as usize] = Clock::at(monotonic_ns.wrapping_add(ticks.ahead_ns));
     ticks.realtime_of = ticks.cycles;
     Some(())
+}
+
+/// How far `realtime` is ahead of a CLOCK_MONOTONIC looked at `before` and `after` it; `None` where something
+/// else has run between, as nobody knows on which side of it the clock was read.
+fn ahead(before: u64, realtime: u64, after: u64) -> Option<u64> {
+    let took = after.saturating_sub(before);
+    (took <= SAME_NS).then(|| realtime.wrapping_sub(before + took / 2))
 }
 
 #[cfg(test)]
@@ -274,6 +287,14 @@ mod tests {
         assert_eq!(tell(&ticks, cycles(60_100)), None);
         ticks.learn(cycles(100_000), hour + 40_000);
         assert!(is_near(tell(&ticks, cycles(110_000)), hour + 50_000));
+    }
+
+    #[test]
+    fn an_interrupted_look_at_two_clocks_tells_nothing() {
+        assert_eq!(ahead(1000, 51_030, 1060), Some(50_000));
+        assert_eq!(ahead(1000, 51_030, 25_000), None);
+        // A clock set to before the machine's start is behind.
+        assert_eq!(ahead(1000, 30, 1060), Some(0u64.wrapping_sub(1000)));
     }
 
     #[test]
