@@ -26,6 +26,7 @@ mod scratch;
 mod subject;
 mod tools;
 mod wall_clock;
+pub mod wireshark;
 
 pub use browser::Browser;
 pub use docker_profile::docker_filter;

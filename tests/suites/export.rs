@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use reenact_causal::{EventName, Model, Place, Story};
 use reenact_tests::kiosk::{export, export_with, kiosk, shown, text, told};
+use reenact_tests::wireshark::{self, tshark, BAD};
 use reenact_tests::{need, script, Random, Recording};
 use reenact_trace::Reader;
 use serde_json::Value;
@@ -66,48 +66,14 @@ fn json_lines_are_what_show_prints_and_files_are_their_owners() {
     }
 }
 
-/// What tshark prints of a capture, by lines.
-fn tshark(capture: &Path, hints: &[String], options: &[&str]) -> Vec<String> {
-    let mut command = Command::new(need("tshark", "tshark"));
-    command.arg("-r").arg(capture).args(hints).args(options);
-    for preference in [
-        "ip.check_checksum:TRUE",
-        "tcp.check_checksum:TRUE",
-        "udp.check_checksum:TRUE",
-    ] {
-        command.args(["-o", preference]);
-    }
-    let output = command.output().expect("tshark starts");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().map(str::to_owned).collect()
-}
-
-const BAD: &str = "_ws.malformed || tcp.checksum.status == 0 || ip.checksum.status == 0 \
-    || udp.checksum.status == 0 || tcp.analysis.flags";
-
 #[test]
 fn tshark_reads_the_requests_that_show_tells() {
     let recording = kiosk();
     let (_, lines) = shown(&recording);
     let (capture, exported) = export(&recording, "pcapng", "run.pcapng");
     // The options that are taught are the ones that it takes.
-    let taught = exported.error_text();
-    let words: Vec<String> = taught.split_whitespace().map(str::to_owned).collect();
-    let first = words.iter().position(|word| word == "-d");
-    let first = first.unwrap_or_else(|| panic!("options are taught: {taught}"));
-    let hints = &words[first..words.len() - 1];
-    let fields = |filter: &str, field: &str| {
-        tshark(
-            &capture,
-            hints,
-            &["-Y", filter, "-T", "fields", "-e", field],
-        )
-    };
+    let hints = &wireshark::taught(&exported);
+    let fields = |filter: &str, field: &str| wireshark::fields(&capture, hints, filter, field);
     // HTTP: each request and status, in order.
     let uris = fields("http.request", "http.request.uri");
     let requests = told(&lines, "http/1", "request");
@@ -211,9 +177,7 @@ while left: left -= len(c.recv(70000))
 os.wait()";
     let recording = reenact_tests::program(&["python3", "-c", program]).record();
     let (capture, _) = export(&recording, "pcapng", "run.pcapng");
-    let fields = |filter: &str, field: &str| {
-        tshark(&capture, &[], &["-Y", filter, "-T", "fields", "-e", field])
-    };
+    let fields = |filter: &str, field: &str| wireshark::fields(&capture, &[], filter, field);
     let hex: String = b"a datagram"
         .iter()
         .map(|byte| format!("{byte:02x}"))

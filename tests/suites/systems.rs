@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reenact_tests::kiosk::export;
 use reenact_tests::{
     c_program, go_program, need, postgres_cluster, postgres_programs, program, shop_packages,
-    source, Recording,
+    source, wireshark, Recording,
 };
 use serde_json::Value;
 
@@ -267,6 +268,59 @@ fn judge(lines: &[Value], counters: &BTreeMap<String, u64>) -> Result<(), String
     }
 }
 
+/// Wireshark finds the same requests in the packets: as many by each protocol, and to the same ends.
+fn tshark_agrees(recording: &Recording, lines: &[Value]) {
+    let (capture, exported) = export(recording, "pcapng", "shop.pcapng");
+    let hints = &wireshark::taught(&exported);
+    // A packet may have several messages, whose values come with commas between.
+    let fields = |filter: &str, field: &str| {
+        let packets = wireshark::fields(&capture, hints, filter, field).join(",");
+        packets.split(',').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let shown = |protocol: &str, begins: &str| {
+        let ours = lines.iter().filter(|line| {
+            text(line, "kind") == "message"
+                && text(line, "protocol") == protocol
+                && text(line, "text").starts_with(begins)
+        });
+        ours.count()
+    };
+    let due = (CUSTOMERS * ORDERS_EACH) as usize;
+    let count = |values: &[String], wanted: &str| values.iter().filter(|v| *v == wanted).count();
+
+    let uris = fields("http.request", "http.request.uri");
+    assert_eq!(count(&uris, "/order"), due);
+    assert_eq!(count(&uris, "/price"), due);
+    assert_eq!(uris.len(), shown("http/1", "POST "));
+    let paths = fields("http2.headers.path", "http2.headers.path");
+    assert_eq!(count(&paths, "/shop.Stock/Reserve"), paths.len());
+    assert_eq!(paths.len(), shown("grpc", "gRPC /shop.Stock/Reserve"));
+    let bodies = fields("grpc", "grpc.message_length");
+    assert_eq!(bodies.len(), shown("grpc", "gRPC "));
+    let said = fields("pgsql", "pgsql.type");
+    for (theirs, ours) in [
+        ("Startup message", "Startup "),
+        ("Simple query", "Query "),
+        ("Execute", "Execute "),
+        ("Termination", "Terminate"),
+    ] {
+        assert_eq!(count(&said, theirs), shown("postgresql", ours), "{theirs}");
+    }
+    assert_eq!(count(&said, "Execute"), due);
+    let words = fields("resp", "resp.bulk_string.value");
+    let hex = |word: &str| {
+        word.bytes()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    for word in ["INCR", "HSET"] {
+        let theirs = [word.to_owned(), word.to_lowercase()].map(|word| count(&words, &hex(&word)));
+        assert_eq!(theirs.iter().sum::<usize>(), shown("redis", word), "{word}");
+    }
+    let bad = wireshark::tshark(&capture, hints, &["-Y", wireshark::BAD]);
+    assert_eq!(bad, Vec::<String>::new());
+}
+
 #[test]
 fn every_request_of_a_shop_in_four_languages_is_shown_with_its_reply() {
     let recording = shop();
@@ -316,5 +370,6 @@ fn every_request_of_a_shop_in_four_languages_is_shown_with_its_reply() {
     let mut counted_more = counters.clone();
     *counted_more.get_mut("stock handled").expect("a counter") += 1;
     assert!(judge(&lines, &counted_more).is_err());
+    tshark_agrees(&recording, &lines);
     recording.replay().same_output();
 }
