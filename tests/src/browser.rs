@@ -18,8 +18,8 @@ use url::{ParseError, Url};
 
 use crate::{need, until};
 
-/// What chromium is started with: nothing that it does by itself over a network.
-const OPTIONS: [&str; 9] = [
+/// What chromium is started with: nothing that it does by itself over a network, and no host but this one.
+const OPTIONS: [&str; 10] = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -28,6 +28,7 @@ const OPTIONS: [&str; 9] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
     "--window-size=1500,900",
 ];
 
@@ -131,8 +132,12 @@ impl Browser {
 
     /// Opens a file.
     pub fn open(&self, page: &Path) {
-        let url = format!("file://{}", page.display());
-        self.ask(async |client| client.goto(&url).await);
+        self.go_to(&format!("file://{}", page.display()));
+    }
+
+    /// Opens what a server on this host gives.
+    pub fn go_to(&self, url: &str) {
+        self.ask(async |client| client.goto(url).await);
     }
 
     /// Runs a function's body in the page, and gives what it returns.

