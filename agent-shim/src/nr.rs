@@ -101,5 +101,6 @@ pub const TIME: u64 = number("time");
 pub const TIMER_CREATE: u64 = number("timer_create");
 pub const TIMER_SETTIME: u64 = number("timer_settime");
 pub const UNSHARE: u64 = number("unshare");
+pub const VMSPLICE: u64 = number("vmsplice");
 pub const WRITE: u64 = number("write");
 pub const WRITEV: u64 = number("writev");

@@ -28,13 +28,16 @@ pub fn before(shape: &[Arg; 6], args: &[u64; 6]) -> Before {
     let mut before = Before::default();
     for (index, arg) in shape.iter().enumerate() {
         match *arg {
-            Arg::Out(Len::Cell(cell)) if args[cell as usize % 6] != 0 => {
-                before.cell[index] = guest_mem::get(args[cell as usize % 6]).unwrap_or(0);
-            }
-            Arg::Out(len @ Len::Sized(..)) | Arg::InOut(len @ Len::Sized(..))
+            Arg::Out(len @ Len::Sized(..))
+            | Arg::OutAlways(len @ Len::Sized(..))
+            | Arg::InOut(len @ Len::Sized(..))
+            | Arg::InOutAlways(len @ Len::Sized(..))
                 if args[index] != 0 =>
             {
                 before.cell[index] = inputs::input_len(len, args[index], args).min(1 << 20) as u32;
+            }
+            Arg::Out(Len::Cell(cell)) if args[cell as usize % 6] != 0 => {
+                before.cell[index] = guest_mem::get(args[cell as usize % 6]).unwrap_or(0);
             }
             Arg::MsgOut => {
                 if let Ok(message) = guest_mem::get::<Msghdr>(args[index]) {

@@ -23,6 +23,11 @@ int main(void) {
     CHECK(pread(to, text, length, 1000) == (ssize_t)length && memcmp(text, name, length) == 0);
     struct iovec piece = {name, 5};
     CHECK(vmsplice(pipes[1], &piece, 1, 0) == 5 && read(pipes[0], text, 100) == 5 && memcmp(text, name, 5) == 0);
+    // From a read end, vmsplice takes.
+    char taken[2][3] = {"", ""};
+    struct iovec rooms[2] = {{taken[0], 2}, {taken[1], 3}};
+    CHECK(write(pipes[1], name, 4) == 4 && vmsplice(pipes[0], rooms, 2, 0) == 4);
+    CHECK(memcmp(taken[0], name, 2) == 0 && memcmp(taken[1], name + 2, 2) == 0);
     loff_t in = 0, out = 2000;
     ssize_t copied = copy_file_range(from, &in, to, &out, length, 0);
     CHECK(copied == (ssize_t)length || (copied == -1 && (errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS)));

@@ -23,6 +23,8 @@ pub enum Flow {
     Move(u8, u8),
     /// tee: as many bytes as it returns are copied from a pipe to another, and stay in the first.
     Tee,
+    /// vmsplice: gives as many bytes as it returns to the write end of a pipe, or takes them from its read end.
+    Vmsplice,
     /// Returns a descriptor of the path in argument `.0`, with O_ flags in argument `.1`.
     Open(u8, Option<u8>),
     /// Makes a file of the path in argument `.0`, with its type and mode in argument `.1`.
@@ -142,7 +144,7 @@ flows! {
     272  unshare           Unshare;
     275  splice            Move(0, 2);
     276  tee               Tee;
-    278  vmsplice          Send(None);
+    278  vmsplice          Vmsplice;
     282  signalfd          MakePlain;
     283  timerfd_create    Make(1, CLOEXEC);
     284  eventfd           MakePlain;

@@ -110,7 +110,7 @@ rows! {
     38  setitimer                Emulated Never None            [which: Int, new: In(ITIMERVAL), old: Out(ITIMERVAL)];
     39  getpid                   Emulated Never None            [];
     40  sendfile                 Emulated May   Transfer        [out_fd: Fd, in_fd: Fd, offset: InOut(U64), count: Int]
-        "Done by copying, so that the bytes are recorded.";
+        "Into standard output or error: EINVAL, so that the program copies by itself and the bytes are recorded.";
     41  socket                   Emulated Never None            [domain: Int, type: Flags, protocol: Int];
     42  connect                  Emulated May   Connect         [fd: Fd, addr: In(Arg(2)), addrlen: Int];
     43  accept                   Emulated May   Accept          [fd: Fd, addr: Out(Cell(2)), addrlen: InOut(U32)];
@@ -359,11 +359,11 @@ rows! {
    273  set_robust_list          Executed Never RobustList      [head: Addr, len: Int];
    274  get_robust_list          Executed Never RobustList      [pid: Pid, head: Out(U64), len: Out(U64)];
    275  splice                   Emulated May   Transfer        [fd_in: Fd, off_in: InOut(U64), fd_out: Fd, off_out: InOut(U64), len: Int, flags: Flags]
-        "Done by copying, so that the bytes are recorded.";
+        "Into standard output or error: EINVAL, so that the program copies by itself and the bytes are recorded.";
    276  tee                      Emulated May   Transfer        [fd_in: Fd, fd_out: Fd, len: Int, flags: Flags];
    277  sync_file_range          Emulated May   None            [fd: Fd, offset: Int, nbytes: Int, flags: Flags];
    278  vmsplice                 Emulated May   Transfer        [fd: Fd, iov: ByHook, nr_segs: Int, flags: Flags]
-        "Done by copying: the pipe does not share pages with the program.";
+        "Into standard output or error: EINVAL, so that the program writes by itself and the bytes are recorded.";
    279  move_pages               Emulated Never None            [pid: Pid, count: Int, pages: In(ArgTimes(1, 8)), nodes: In(ArgTimes(1, 4)), status: OutAlways(ArgTimes(1, 4)), flags: Flags];
    280  utimensat                Emulated Never None            [dirfd: DirFd, path: Path, times: In(Fixed(32)), flags: Flags];
    281  epoll_pwait              Emulated May   SigmaskArg      [epfd: Fd, events: Out(RetTimesWithin(2, 12)), maxevents: Int, timeout: Int, sigmask: In(Arg(5)), sigsetsize: Int];
@@ -417,7 +417,7 @@ rows! {
    324  membarrier               Emulated Never None            [cmd: Int, flags: Flags, cpu: Int];
    325  mlock2                   Executed Never MemoryPlain     [addr: Addr, length: Int, flags: Flags];
    326  copy_file_range          Emulated May   Transfer        [fd_in: Fd, off_in: InOut(U64), fd_out: Fd, off_out: InOut(U64), len: Int, flags: Flags]
-        "Done by copying, so that the bytes are recorded.";
+        "Into standard output or error: EINVAL, so that the program copies by itself and the bytes are recorded.";
    327  preadv2                  Emulated May   None            [fd: Fd, iov: IovecOut(2), iovcnt: Int, pos_l: Int, pos_h: Int, flags: Flags];
    328  pwritev2                 Emulated May   Write           [fd: Fd, iov: IovecIn(2), iovcnt: Int, pos_l: Int, pos_h: Int, flags: Flags];
    329  pkey_mprotect            Executed Never Mprotect        [addr: Addr, length: Int, prot: Flags, pkey: Int];

@@ -414,8 +414,12 @@ fn flows_name_the_calls_that_they_are_about() {
                 fd(0);
                 assert!(matches!(
                     row.args[1],
-                    Arg::In(Len::Arg(2)) | Arg::IovecIn(2) | Arg::MsgIn | Arg::ByHook
+                    Arg::In(Len::Arg(2)) | Arg::IovecIn(2) | Arg::MsgIn
                 ));
+            }
+            Flow::Vmsplice => {
+                fd(0);
+                assert_eq!(row.args[1], Arg::ByHook);
             }
             Flow::SendMessages => assert_eq!(row.args[1], Arg::MmsgIn(2)),
             Flow::Move(from, to) => {

@@ -59,6 +59,8 @@ impl Tracker {
             Flow::SendMessages => self.send_messages(cx),
             Flow::Move(from, to) => self.transfer(cx, cx.fd(from), cx.fd(to)),
             Flow::Tee => self.send(cx, cx.fd(1), 0),
+            Flow::Vmsplice if parts::has(cx.event, Role::Output) => self.receive(cx, cx.fd(0), 0),
+            Flow::Vmsplice => self.send(cx, cx.fd(0), 0),
             Flow::Open(path, at) => self.opened(cx, path, at),
             Flow::MakeNode(path, mode) => {
                 if cx.ret() == 0 && cx.arg(mode) & S_IFMT == S_IFIFO {

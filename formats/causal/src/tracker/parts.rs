@@ -30,6 +30,11 @@ pub fn payload(event: &Event, role: Role, len: u64) -> Bytes {
     Bytes { len, known }
 }
 
+/// Did the call carry anything of a role?
+pub fn has(event: &Event, role: Role) -> bool {
+    event.parts.iter().any(|part| part.role == role)
+}
+
 /// The part of a role at an address.
 pub fn at(event: &Event, role: Role, addr: u64) -> Option<&[u8]> {
     let mut parts = event.parts.iter();
