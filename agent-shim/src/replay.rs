@@ -112,7 +112,8 @@ pub fn leave(task: &Task) {
     // Counted first: whoever ends the process waits for no task that has left.
     done();
     let left = process.live.fetch_sub(1, Ordering::SeqCst) - 1;
-    if left != 0 && process.parked.load(Ordering::SeqCst) == left {
+    let all_parked = left != 0 && process.parked.load(Ordering::SeqCst) == left;
+    if all_parked && !process.exits.load(Ordering::SeqCst) {
         kill(task)
     }
 }
@@ -120,10 +121,25 @@ pub fn leave(task: &Task) {
 /// Before the process ends, or becomes another program: its other tasks, which were killed by that, come to the end of their
 /// streams, so that each is known to have done what the recorded one did.
 pub fn await_others(task: &Task) {
+    await_parked(task, 1);
+}
+
+/// The same where the process ends. Several tasks may have come as far as that: exit_group kills others only when
+/// these come to know of it.
+pub fn exit_process(task: &Task) {
+    done();
+    let process = task.process();
+    process.exits.store(true, Ordering::SeqCst);
+    process.parked.fetch_add(1, Ordering::SeqCst);
+    await_parked(task, 0);
+}
+
+/// Waits until all tasks of the process but `others` have come to the end of their streams.
+fn await_parked(task: &Task, others: u32) {
     const PATIENCE_NS: u64 = 2_000_000_000;
     let process = task.process();
     let begin = sys::monotonic_ns();
-    while process.parked.load(Ordering::SeqCst) + 1 < process.live.load(Ordering::SeqCst) {
+    while process.parked.load(Ordering::SeqCst) + others < process.live.load(Ordering::SeqCst) {
         if session().state.load(Ordering::Acquire) != state::OPEN
             || sys::monotonic_ns() - begin > PATIENCE_NS
         {
@@ -142,7 +158,8 @@ fn die(task: &mut Task) -> ! {
     give_turn(task);
     done();
     let process = task.process();
-    if process.parked.fetch_add(1, Ordering::SeqCst) + 1 >= process.live.load(Ordering::SeqCst) {
+    let parked = process.parked.fetch_add(1, Ordering::SeqCst) + 1;
+    if parked >= process.live.load(Ordering::SeqCst) && !process.exits.load(Ordering::SeqCst) {
         kill(task)
     }
     loop {

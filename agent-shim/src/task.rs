@@ -6,7 +6,7 @@
 //! shares its parent's memory, gets a copy of its own.
 
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use reenact_abi::arena::{self, Group, Mode, Net, Session, Slot};
 use reenact_abi::event::TEMPLATES;
@@ -132,6 +132,8 @@ pub struct Process {
     /// Replay: tasks of this process that live, and those of them whose recorded stream has ended.
     pub live: AtomicU32,
     pub parked: AtomicU32,
+    /// Replay: whether one of these ends the process itself, as soon as all are there.
+    pub exits: AtomicBool,
     /// It maps memory that other processes may write: a forked child joins the group.
     pub shares_memory: bool,
     /// Recording with chaos: it asks epoll for edges, and takes a short transfer for one.
@@ -337,6 +339,7 @@ impl Process {
                     (*at).left_behind = (0, 0);
                     (*at).live.store(1, Ordering::Relaxed);
                     (*at).parked.store(0, Ordering::Relaxed);
+                    (*at).exits.store(false, Ordering::Relaxed);
                     return Some(at);
                 }
             }

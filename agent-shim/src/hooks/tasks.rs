@@ -458,6 +458,7 @@ fn begin_child(cx: &mut Cx, child: &Child) {
     let process = task.process();
     process.live.store(1, Ordering::Relaxed);
     process.parked.store(0, Ordering::Relaxed);
+    process.exits.store(false, Ordering::Relaxed);
     streams::forget(task);
     ticks::forget();
     if task.recording() {
@@ -780,8 +781,7 @@ pub fn replay(cx: &mut Cx, header: &Header) -> Flow {
                 replay::leave(cx.task);
                 sys::exit_task(args[0] as i32);
             }
-            replay::await_others(cx.task);
-            replay::done();
+            replay::exit_process(cx.task);
             sys::exit_group(args[0] as i32);
         }
         _ => {}

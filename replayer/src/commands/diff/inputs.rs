@@ -418,7 +418,7 @@ impl Walk {
                 }
             }
             Flow::Receive(_) | Flow::ReceiveMessage | Flow::ReceiveMessages | Flow::Send(_) => {}
-            Flow::SendMessages | Flow::Spawn(_) | Flow::Move(..) | Flow::Tee => {}
+            Flow::SendMessages | Flow::Vmsplice | Flow::Spawn(_) | Flow::Move(..) | Flow::Tee => {}
             Flow::MakeNode(path, mode) => {
                 let path = header.args[usize::from(path) % 6];
                 let fifo = header.args[usize::from(mode) % 6] & S_IFMT == S_IFIFO;
