@@ -219,30 +219,39 @@ pub fn code_mapped(at: u64, len: u64, offset: u64, content: u64) {
         return;
     }
     let mut sites = [0u32; CLOCK_SITES_MAX];
-    match known(content, offset, len, &mut sites).or_else(|| {
+    let found = known(content, offset, len, &mut sites).unwrap_or_else(|| {
         let found = look(at, len, identity, &mut sites);
         remember(content, offset, len, found, &sites);
-        Some(found)
-    }) {
-        Some(Some(count)) => {
-            let mut wanted = [0u32; CLOCK_SITES_MAX];
-            let mut count_wanted = 0;
-            let known = sites[..count].iter();
-            for site in known.filter(|site| counter || **site & CPUID_SITE != 0) {
-                wanted[count_wanted] = site & !CPUID_SITE;
-                count_wanted += 1;
-            }
-            let wanted = &mut wanted[..count_wanted];
-            wanted.sort_unstable();
-            let within = wanted.iter().all(|site| u64::from(*site) < len);
-            if !within || !patch::hide_all(at, wanted) {
-                distrust();
-            } else if let Some(free) = mm().code.looked_at.iter_mut().find(|at| at.1 == 0) {
-                *free = (at, at + len, content);
-            }
-        }
-        _ => distrust(),
+        found
+    });
+    if !found.certain {
+        distrust();
     }
+    let hides_counter = counter && found.certain;
+    let mut wanted = [0u32; CLOCK_SITES_MAX];
+    let mut count_wanted = 0;
+    let known = sites[..found.count].iter();
+    for site in known.filter(|site| hides_counter || **site & CPUID_SITE != 0) {
+        wanted[count_wanted] = site & !CPUID_SITE;
+        count_wanted += 1;
+    }
+    let wanted = &mut wanted[..count_wanted];
+    wanted.sort_unstable();
+    let within = wanted.iter().all(|site| u64::from(*site) < len);
+    if !within || !patch::hide_all(at, wanted) {
+        distrust();
+    } else if let Some(free) = mm().code.looked_at.iter_mut().find(|at| at.1 == 0) {
+        *free = (at, at + len, content);
+    }
+}
+
+/// What was found in code that was looked through.
+#[derive(Clone, Copy)]
+struct Found {
+    /// Sites.
+    count: usize,
+    /// That these have all instructions that read the counter.
+    certain: bool,
 }
 
 /// A CPUID was executed at `rip`, and faulted: the next one there is to fault without the CPU's help, and
@@ -256,17 +265,15 @@ pub fn executed_cpuid(rip: u64) {
     let entry = entry(content);
     let site = (rip - start) as u32 | CPUID_SITE;
     let count = entry.count.load(Ordering::Relaxed);
+    let sites = (count & !UNCERTAIN) as usize;
     let same = entry.state.load(Ordering::Acquire) == READY
         && entry.content.load(Ordering::Relaxed) == content;
     if !mm().code.holds(rip, rip + 2) || !patch::hide_all(start, &[site & !CPUID_SITE]) || !same {
         return;
     }
-    let known = entry.sites.iter().take(count as usize);
+    let known = entry.sites.iter().take(sites);
     let mut known = known.map(|known| known.load(Ordering::Relaxed));
-    if let (false, Some(free)) = (
-        known.any(|known| known == site),
-        entry.sites.get(count as usize),
-    ) {
+    if let (false, Some(free)) = (known.any(|known| known == site), entry.sites.get(sites)) {
         // Of two that come at the same time one may be forgotten, until it is executed again.
         free.store(site, Ordering::Relaxed);
         let _ =
@@ -285,11 +292,11 @@ fn entry(content: u64) -> &'static ClockEntry {
 const FREE: u32 = 0;
 const BUSY: u32 = 1;
 const READY: u32 = 2;
-/// `ClockEntry::count` of code that could not be judged.
-const UNCERTAIN: u32 = u32::MAX;
+/// In `ClockEntry::count`: it is not certain that these are all that read the counter.
+const UNCERTAIN: u32 = 1 << 31;
 
-/// What is known of that code: `Some(None)` when it cannot be judged.
-fn known(content: u64, offset: u64, len: u64, sites: &mut [u32]) -> Option<Option<usize>> {
+/// What is known of that code.
+fn known(content: u64, offset: u64, len: u64, sites: &mut [u32]) -> Option<Found> {
     let entry = entry(content);
     let same = entry.state.load(Ordering::Acquire) == READY
         && entry.content.load(Ordering::Relaxed) == content
@@ -298,18 +305,18 @@ fn known(content: u64, offset: u64, len: u64, sites: &mut [u32]) -> Option<Optio
     if !same {
         return None;
     }
-    let count = entry.count.load(Ordering::Relaxed);
-    if count == UNCERTAIN {
-        return Some(None);
-    }
-    let count = (count as usize).min(sites.len());
+    let told = entry.count.load(Ordering::Relaxed);
+    let count = ((told & !UNCERTAIN) as usize).min(sites.len());
     for (site, shared) in sites[..count].iter_mut().zip(&entry.sites) {
         *site = shared.load(Ordering::Relaxed);
     }
-    Some(Some(count))
+    Some(Found {
+        count,
+        certain: told & UNCERTAIN == 0,
+    })
 }
 
-fn remember(content: u64, offset: u64, len: u64, found: Option<usize>, sites: &[u32]) {
+fn remember(content: u64, offset: u64, len: u64, found: Found, sites: &[u32]) {
     let entry = entry(content);
     let claimed = entry
         .state
@@ -320,19 +327,19 @@ fn remember(content: u64, offset: u64, len: u64, found: Option<usize>, sites: &[
     entry.content.store(content, Ordering::Relaxed);
     entry.offset.store(offset, Ordering::Relaxed);
     entry.len.store(len, Ordering::Relaxed);
-    let count = found.map_or(UNCERTAIN, |count| count as u32);
+    let uncertain = if found.certain { 0 } else { UNCERTAIN };
+    let count = found.count as u32 | uncertain;
     entry.count.store(count, Ordering::Relaxed);
-    for (shared, site) in entry.sites.iter().zip(&sites[..found.unwrap_or(0)]) {
+    for (shared, site) in entry.sites.iter().zip(&sites[..found.count]) {
         shared.store(*site, Ordering::Relaxed);
     }
     entry.state.store(READY, Ordering::Release);
 }
 
-/// Looks for instructions that read the counter, and for those that ask for the CPU's `identity`; how many,
-/// or `None` when it is not certain that all of the former are found.
-fn look(at: u64, len: u64, identity: bool, sites: &mut [u32]) -> Option<usize> {
+/// Looks for instructions that read the counter, and for those that ask for the CPU's `identity`.
+fn look(at: u64, len: u64, identity: bool, sites: &mut [u32]) -> Found {
     const BLOCK: usize = 4096;
-    let mut count = 0;
+    let (mut count, mut certain) = (0, true);
     let mut window = [0u8; decode::BEFORE + BLOCK + decode::BEHIND];
     let mut from = 0u64;
     while from < len {
@@ -359,12 +366,21 @@ fn look(at: u64, len: u64, identity: bool, sites: &mut [u32]) -> Option<usize> {
                 [_, 0x01, 0xf9, ..] => 3,
                 _ => continue,
             };
-            match decode::judge(code, position, size) {
-                Verdict::Other => {}
-                Verdict::Unknown => return None,
-                Verdict::Instruction => {
-                    *sites.get_mut(count)? = offset;
+            match (
+                decode::judge(code, position, size),
+                sites.get_mut(count).filter(|_| certain),
+            ) {
+                (Verdict::Other, _) => {}
+                (Verdict::Instruction, Some(free)) => {
+                    *free = offset;
                     count += 1;
+                }
+                _ if identity => certain = false,
+                _ => {
+                    return Found {
+                        count,
+                        certain: false,
+                    }
                 }
             }
         }
@@ -373,7 +389,7 @@ fn look(at: u64, len: u64, identity: bool, sites: &mut [u32]) -> Option<usize> {
         }
         from += BLOCK as u64;
     }
-    Some(count)
+    Found { count, certain }
 }
 
 /// The target's clock calls, where the vDSO can answer them: what it wrote, and where.

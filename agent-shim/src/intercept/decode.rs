@@ -272,14 +272,28 @@ pub fn judge(code: &[u8], at: usize, size: usize) -> Verdict {
     }
 }
 
-/// Where code goes on from `at`, behind a short jump if there is one.
-/// Is the candidate at `at` a CPUID for certain? Walks come past it, and one of the instructions behind it
-/// uses a register that it sets.
+/// Is the candidate at `at` a CPUID for certain? One of the instructions behind it uses a register that it
+/// sets; and walks come past it, or the number of a leaf is put into eax right before it. Walks that begin in
+/// the constants of code, which may hold text, come past anything.
 pub fn is_cpuid(code: &[u8], at: usize) -> bool {
-    let (hits, misses, broken) = walks(code, at);
     let behind = &code[at + 2..(at + 2 + BEHIND).min(code.len())];
-    let data = broken * 4 > hits + misses || !decodes(behind);
-    agreed(hits, misses) && !data && takes_identity(behind)
+    if !decodes(behind) || !takes_identity(behind) {
+        return false;
+    }
+    let (hits, misses, broken) = walks(code, at);
+    agreed(hits, misses) && broken * 4 <= hits + misses || asks_for_leaf(&code[..at])
+}
+
+/// Does the code end with `mov $leaf, %eax`?
+fn asks_for_leaf(before: &[u8]) -> bool {
+    const LEAVES: u32 = 64;
+    /// Those of the CPU, of hypervisors, and extended ones.
+    const FIRST: [u32; 3] = [0, 0x4000_0000, 0x8000_0000];
+    let [.., 0xb8, a, b, c, d] = *before else {
+        return false;
+    };
+    let leaf = u32::from_le_bytes([a, b, c, d]);
+    FIRST.iter().any(|first| leaf.wrapping_sub(*first) < LEAVES)
 }
 
 /// Walks that begin at many places before `at`: how many come to it, past it, and to neither.
@@ -338,6 +352,7 @@ fn takes_identity(behind: &[u8]) -> bool {
     false
 }
 
+/// Where code goes on from `at`, behind a short jump if there is one.
 fn next_of(code: &[u8], at: usize) -> usize {
     let target = match code[at.min(code.len())..] {
         [0xeb, distance, ..] => at
@@ -467,6 +482,24 @@ mod tests {
         assert!(!is_cpuid(&code, at));
         let (code, at) = among(&[0xb8, 0x0f, 0xa2, 0, 0, 0x89, 0xde]);
         assert!(!is_cpuid(&code, at + 1));
+    }
+
+    #[test]
+    fn a_leaf_right_before_tells_a_cpuid() {
+        assert!(asks_for_leaf(&[0x90, 0xb8, 1, 0, 0, 0]));
+        assert!(asks_for_leaf(&[0xb8, 0x08, 0, 0, 0x80]));
+        assert!(!asks_for_leaf(&[0xb8, 1, 0, 0x12, 0]));
+        assert!(!asks_for_leaf(&[1, 0, 0, 0]));
+        // Behind text, which walks do not come through.
+        let mut code =
+            b"AuthenticAMD, GenuineIntel, and what else there is that is no code ".repeat(2);
+        code.extend_from_slice(&[0xb8, 1, 0, 0, 0]);
+        let at = code.len();
+        code.extend_from_slice(&[0x0f, 0xa2, 0x41, 0x89, 0xde]);
+        code.extend_from_slice(&[0x90; BEHIND]);
+        assert!(is_cpuid(&code, at));
+        code[at - 2] = 0x12;
+        assert!(!is_cpuid(&code, at));
     }
 
     #[test]

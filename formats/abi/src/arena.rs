@@ -442,12 +442,12 @@ pub const CPUID_SITE: u32 = 1 << 31;
 pub struct ClockEntry {
     /// 0 free, 1 being written, 2 ready.
     pub state: AtomicU32,
-    /// Sites; `u32::MAX` when some bytes could not be judged.
+    /// Sites; with the highest bit, some that read the counter may be missing, because bytes could not be judged.
     pub count: AtomicU32,
     pub content: AtomicU64,
     pub offset: AtomicU64,
     pub len: AtomicU64,
-    /// Offsets in the mapping; with [`CPUID_SITE`], of a CPUID that was executed.
+    /// Offsets in the mapping; with [`CPUID_SITE`], of a CPUID.
     pub sites: [AtomicU32; CLOCK_SITES_MAX],
 }
 
