@@ -99,6 +99,7 @@ pub const TEE: u64 = number("tee");
 pub const TGKILL: u64 = number("tgkill");
 pub const TIME: u64 = number("time");
 pub const TIMER_CREATE: u64 = number("timer_create");
+pub const TIMER_DELETE: u64 = number("timer_delete");
 pub const TIMER_SETTIME: u64 = number("timer_settime");
 pub const UNSHARE: u64 = number("unshare");
 pub const VMSPLICE: u64 = number("vmsplice");

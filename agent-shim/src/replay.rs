@@ -3,7 +3,7 @@
 
 use core::sync::atomic::Ordering;
 
-use reenact_abi::arena::{state, Reason};
+use reenact_abi::arena::{slot, state, Reason};
 use reenact_abi::event::{flags, Header, Kind, Role};
 use reenact_abi::syscalls::{self, Arg};
 
@@ -116,6 +116,7 @@ pub fn leave(task: &Task) {
     if all_parked && !process.exits.load(Ordering::SeqCst) {
         kill(task)
     }
+    give_slot_back(task);
 }
 
 /// Before the process ends, or becomes another program: its other tasks, which were killed by that, come to the end of their
@@ -132,6 +133,15 @@ pub fn exit_process(task: &Task) {
     process.exits.store(true, Ordering::SeqCst);
     process.parked.fetch_add(1, Ordering::SeqCst);
     await_parked(task, 0);
+    give_slot_back(task);
+}
+
+/// Nothing is left to do for the task: others that come to be may have its slot.
+fn give_slot_back(task: &Task) {
+    let mine = task.my_slot();
+    mine.pid.store(0, Ordering::SeqCst);
+    mine.owner.store(0, Ordering::SeqCst);
+    mine.state.store(slot::FREE, Ordering::SeqCst);
 }
 
 /// Waits until all tasks of the process but `others` have come to the end of their streams.
@@ -162,6 +172,7 @@ fn die(task: &mut Task) -> ! {
     if parked >= process.live.load(Ordering::SeqCst) && !process.exits.load(Ordering::SeqCst) {
         kill(task)
     }
+    give_slot_back(task);
     loop {
         sys::sleep_ns(1_000_000_000);
     }

@@ -24,7 +24,7 @@ use crate::task::{session, Task};
 pub const OWNER_DIED: u32 = 0x4000_0000;
 
 /// A task waits this long for a stalled recorder before it runs on unrecorded.
-const STALL_MAX_NS: u64 = 1_000_000_000;
+const STALL_MAX_NS: u64 = 10_000_000_000;
 
 /// Maps the ring of the task's slot.
 pub fn map_ring(task: &mut Task) -> sys::Result<()> {

@@ -159,6 +159,14 @@ pub fn hurry(task: &mut Task) {
     };
 }
 
+/// The task has ended: its timer is nobody's.
+pub fn drop_timer(task: &Task) {
+    if task.timer != 0 {
+        // SAFETY: no memory is touched.
+        unsafe { sys::call(crate::nr::TIMER_DELETE, [u64::from(task.timer - 1)]) };
+    }
+}
+
 /// Did our own timer send this, or another task of ours?
 pub fn is_own(info: &SigInfo) -> bool {
     (info.code() == SI_TIMER || info.code() == SI_QUEUE)

@@ -5,7 +5,6 @@
 //! lies in the shim's private heap: fork copies it, threads share it, and a vfork child, which
 //! shares its parent's memory, gets a copy of its own.
 
-use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use reenact_abi::arena::{self, Group, Mode, Net, Session, Slot};
@@ -16,6 +15,7 @@ use crate::arch::{self, frame::AltStack, frame::SigInfo};
 use crate::chaos::Dice;
 use crate::intercept::cpuid::Staying;
 use crate::ring::Template;
+use crate::signals;
 use crate::sys::{self, SigAction};
 
 pub const SIGNALS: usize = 65;
@@ -148,6 +148,39 @@ const _: () = assert!(core::mem::size_of::<Task>() <= STATE as usize);
 /// in a frame, which targets see in the frames that we copy for them, and untouched holes are zero.
 pub const FRAMES_ROOM: u64 = 32 * 1024;
 
+/// What is known of the room for a task's block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Block {
+    Free,
+    Taken,
+    Lent,
+}
+
+/// Signal stacks of tasks whose blocks others have now; the oldest ones are forgotten.
+pub struct LeftStacks {
+    stacks: [AltStack; Self::MAX],
+    count: usize,
+}
+
+impl LeftStacks {
+    const MAX: usize = 32;
+    pub const NONE: LeftStacks = LeftStacks {
+        stacks: [AltStack::DISABLED; Self::MAX],
+        count: 0,
+    };
+
+    fn push(&mut self, stack: AltStack) {
+        if stack.size != 0 && !self.iter().any(|left| left.sp == stack.sp) {
+            self.stacks[self.count % Self::MAX] = stack;
+            self.count += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = AltStack> + '_ {
+        self.stacks[..self.count.min(Self::MAX)].iter().copied()
+    }
+}
+
 /// Process blocks: more than one only while vfork children run.
 const PROCESS_STRIDE: u64 = 8192;
 const PROCESSES: u64 = 64;
@@ -196,66 +229,72 @@ impl Task {
         unsafe { &mut *(Task::base(index) as *mut Task) }
     }
 
-    /// Maps a block; its position is the first free one.
-    pub fn create(state: *mut Process) -> sys::Result<&'static mut Task> {
-        let mut index = 0u32;
-        while u64::from(index) < map::TASKS_MAX {
-            let base = Task::base(index);
-            let flags = sys::MAP_PRIVATE
-                | sys::MAP_ANONYMOUS
-                | sys::MAP_NORESERVE
-                | sys::MAP_FIXED_NOREPLACE;
-            // SAFETY: NOREPLACE never touches an existing mapping.
-            match unsafe {
-                sys::mmap(
-                    base,
-                    map::TASK_STACK,
-                    sys::PROT_READ | sys::PROT_WRITE,
-                    flags,
-                    -1,
-                    0,
-                )
-            } {
-                Ok(at) if at == base => {
-                    // SAFETY: fresh zeroed memory of sufficient size.
-                    let task = unsafe { &mut *(base as *mut Task) };
-                    task.index = index;
-                    mm().task_blocks = mm().task_blocks.max(index + 1);
-                    task.state = state;
-                    task.alt = AltStack::DISABLED;
-                    return Ok(task);
-                }
-                Ok(other) => {
-                    // SAFETY: a kernel without NOREPLACE mapped it elsewhere; nobody uses it.
-                    let _ = unsafe { sys::munmap(other, map::TASK_STACK) };
-                    return Err(sys::Errno::ENOMEM);
-                }
-                Err(sys::Errno::EEXIST) => index += 1,
-                Err(errno) => return Err(errno),
-            }
+    /// Maps a block; its position is the first one that is free, or whose task has ended. One that is `lent`, to a
+    /// child that leaves the address space by itself, is only free again when it is destroyed.
+    pub fn create(state: *mut Process, lent: bool) -> sys::Result<&'static mut Task> {
+        let blocks = &mut mm().blocks;
+        let free = blocks.iter().enumerate().position(|(index, block)| {
+            let ended = || Task::at(index as u32).alive.load(Ordering::Acquire) == 0;
+            *block == Block::Free || *block == Block::Taken && ended()
+        });
+        let index = free.ok_or(sys::Errno::EAGAIN)? as u32;
+        if blocks[index as usize] == Block::Taken {
+            let ended = Task::at(index);
+            mm().left_stacks.push(ended.alt_last);
+            signals::drop_timer(ended);
+            // SAFETY: the kernel says that nobody runs on it any more.
+            unsafe { Task::destroy(index) };
         }
-        Err(sys::Errno::EAGAIN)
+        let base = Task::base(index);
+        let flags =
+            sys::MAP_PRIVATE | sys::MAP_ANONYMOUS | sys::MAP_NORESERVE | sys::MAP_FIXED_NOREPLACE;
+        let prot = sys::PROT_READ | sys::PROT_WRITE;
+        // SAFETY: NOREPLACE never touches an existing mapping.
+        let at = unsafe { sys::mmap(base, map::TASK_STACK, prot, flags, -1, 0) }?;
+        if at != base {
+            // SAFETY: a kernel without NOREPLACE mapped it elsewhere; nobody uses it.
+            let _ = unsafe { sys::munmap(at, map::TASK_STACK) };
+            return Err(sys::Errno::ENOMEM);
+        }
+        // SAFETY: fresh zeroed memory of sufficient size.
+        let task = unsafe { &mut *(base as *mut Task) };
+        task.index = index;
+        task.state = state;
+        task.alt = AltStack::DISABLED;
+        task.alive.store(1, Ordering::Relaxed);
+        mm().blocks[index as usize] = if lent { Block::Lent } else { Block::Taken };
+        Ok(task)
+    }
+
+    /// A forked child has no block but its own.
+    pub fn forget_others(own: u32) {
+        let blocks = mm().blocks.iter_mut().enumerate();
+        for (_, block) in blocks.filter(|(index, _)| *index != own as usize) {
+            *block = Block::Free;
+        }
+    }
+
+    /// The blocks that are mapped.
+    fn blocks() -> impl Iterator<Item = &'static Task> {
+        let blocks = mm().blocks.iter().enumerate();
+        let there = blocks.filter(|(_, block)| **block != Block::Free);
+        there.map(|(index, _)| &*Task::at(index as u32))
     }
 
     /// The stack pointers of all tasks of the address space.
     pub fn stack_pointers(&self) -> impl Iterator<Item = u64> {
-        let at = offset_of!(Task, rsp) as u64;
-        // Blocks are given out from the first on; one that is not there cannot be read.
-        let blocks = mm().task_blocks;
-        (0..blocks).filter_map(move |index| crate::guest_mem::get(Task::base(index) + at).ok())
+        Task::blocks().map(|task| task.rsp)
     }
 
     /// First byte and end of the signal stacks, of all tasks of the address space, that nobody is on: those
     /// that were given up, too, for what handlers left there stays.
     pub fn unused_signal_stacks(&self) -> impl Iterator<Item = (u64, u64)> {
-        let [alt, rsp] = [offset_of!(Task, alt_last), offset_of!(Task, rsp)].map(|at| at as u64);
-        let blocks = mm().task_blocks;
-        (0..blocks).filter_map(move |index| {
-            let stack: AltStack = crate::guest_mem::get(Task::base(index) + alt).ok()?;
-            let rsp = crate::guest_mem::get(Task::base(index) + rsp).ok()?;
-            (stack.size != 0 && !stack.holds(rsp))
-                .then(|| (stack.sp, stack.sp.saturating_add(stack.size)))
-        })
+        let of_tasks = Task::blocks().map(|task| (task.alt_last, task.rsp));
+        let left = mm().left_stacks.iter().map(|stack| (stack, 0));
+        let unused = of_tasks
+            .chain(left)
+            .filter(|(stack, rsp)| stack.size != 0 && !stack.holds(*rsp));
+        unused.map(|(stack, _)| (stack.sp, stack.sp.saturating_add(stack.size)))
     }
 
     /// Where the ring or the log window of this task is mapped.
@@ -285,6 +324,7 @@ impl Task {
     pub unsafe fn destroy(index: u32) {
         // SAFETY: forwarded promise; the whole stride is ours.
         let _ = unsafe { sys::munmap(Task::base(index), map::TASK_STRIDE) };
+        mm().blocks[index as usize] = Block::Free;
     }
 
     pub fn process(&self) -> &'static mut Process {

@@ -180,6 +180,8 @@ fn end_as_asked(session: &Session) {
         );
         if signal != 0 && pid > 1 {
             slot.end_by.store(0, Ordering::SeqCst);
+            slot.pid.store(0, Ordering::SeqCst);
+            slot.state.store(slot::FREE, Ordering::SeqCst);
             // SAFETY: a process of this replay that waits to be ended.
             unsafe {
                 libc::kill(pid, signal);

@@ -16,7 +16,7 @@ use crate::intercept::{clock, cpuid};
 use crate::log;
 use crate::nr;
 use crate::sys::{self, Errno};
-use crate::task::{mm, Task};
+use crate::task::{mm, Block, LeftStacks, Task};
 use crate::{divergence, outputs, record, replay, ring};
 
 const HOLES: usize = 256;
@@ -30,8 +30,9 @@ pub struct Mm {
     pub brk_start: u64,
     pub brk: u64,
     pub code: Code,
-    /// Blocks of tasks that there have been.
-    pub task_blocks: u32,
+    /// Blocks of tasks, and signal stacks that are left of those that are no more.
+    pub blocks: [Block; map::TASKS_MAX as usize],
+    pub left_stacks: LeftStacks,
     /// See [`cpuid::made_code`].
     pub times_stayed: u32,
 }
@@ -49,7 +50,8 @@ impl Mm {
         brk_start: 0,
         brk: 0,
         code: Code::EMPTY,
-        task_blocks: 0,
+        blocks: [Block::Free; map::TASKS_MAX as usize],
+        left_stacks: LeftStacks::NONE,
         times_stayed: 0,
     };
 

@@ -286,7 +286,8 @@ fn spawn_sharing(cx: &mut Cx, request: &Request, child: &Child, real: bool) -> i
             None => return Errno::EAGAIN.ret(),
         }
     };
-    let new = match Task::create(state) {
+    let vfork = request.flags & CLONE_VFORK != 0;
+    let new = match Task::create(state, vfork) {
         Ok(new) => new,
         Err(errno) => return errno.ret(),
     };
@@ -295,7 +296,6 @@ fn spawn_sharing(cx: &mut Cx, request: &Request, child: &Child, real: bool) -> i
     if thread {
         parent.process().live.fetch_add(1, Ordering::SeqCst);
     }
-    new.alive.store(1, Ordering::Relaxed);
     let keep = CLONE_VM
         | CLONE_VFORK
         | CLONE_FS
@@ -311,7 +311,6 @@ fn spawn_sharing(cx: &mut Cx, request: &Request, child: &Child, real: bool) -> i
     };
     let clear = new.alive.as_ptr() as u64;
     let stack = new.first_context & !15;
-    let vfork = request.flags & CLONE_VFORK != 0;
     if vfork && real {
         turns::release(cx.task);
     } else if vfork {
@@ -484,6 +483,7 @@ fn drop_other_blocks(own: u32) {
         let _ = sys::munmap(at + TASK_STRIDE, SHIM_END - at - TASK_STRIDE);
         let _ = sys::munmap(SCRATCH, SCRATCH_END - SCRATCH);
     }
+    Task::forget_others(own);
 }
 
 /// What every new task does before its first instruction of the target.

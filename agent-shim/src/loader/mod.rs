@@ -121,7 +121,7 @@ fn prepare(boot: &Boot) -> sys::Result<&'static mut Task> {
     };
     process.arena_fd = boot.arena_fd;
     process.shim_fd = boot.shim_fd;
-    let task = Task::create(process)?;
+    let task = Task::create(process, false)?;
     let mine = slot(boot.slot);
     task.slot = boot.slot;
     task.process = mine.process;
