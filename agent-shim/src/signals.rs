@@ -208,6 +208,7 @@ pub fn interrupt(task: &mut Task, context: &mut UContext) {
     if task.detached {
         // Nothing is to be found again.
         turns::give_way(task, false, 0);
+        patch::running(task);
         deliver_pending(task, context, false);
         context.mask = real_mask(task.mask);
     } else if waits || turns::is_wanted(task) {
