@@ -272,28 +272,59 @@ pub fn judge(code: &[u8], at: usize, size: usize) -> Verdict {
     }
 }
 
-/// Is the candidate at `at` a CPUID for certain? One of the instructions behind it uses a register that it
-/// sets; and walks come past it, or the number of a leaf is put into eax right before it. Walks that begin in
-/// the constants of code, which may hold text, come past anything.
+/// Is the candidate at `at` a CPUID for certain? Two of three signs must agree: walks come past it; eax or ecx
+/// are set right before it; and one of the instructions behind it uses a register that it sets. Walks that begin
+/// in the constants of code, which may hold text, come past anything.
 pub fn is_cpuid(code: &[u8], at: usize) -> bool {
     let behind = &code[at + 2..(at + 2 + BEHIND).min(code.len())];
-    if !decodes(behind) || !takes_identity(behind) {
+    if !is_code(behind) {
         return false;
     }
     let (hits, misses, broken) = walks(code, at);
-    agreed(hits, misses) && broken * 4 <= hits + misses || asks_for_leaf(&code[..at])
+    let walked = agreed(hits, misses) && broken * 4 <= hits + misses;
+    match (is_prepared(&code[..at]), takes_identity(behind)) {
+        (true, true) => true,
+        (prepared, taken) => walked && (prepared || taken),
+    }
 }
 
-/// Does the code end with `mov $leaf, %eax`?
-fn asks_for_leaf(before: &[u8]) -> bool {
+/// Does the code end with instructions of which one sets eax or ecx, as somebody does who asks for a leaf?
+fn is_prepared(before: &[u8]) -> bool {
+    /// Bytes that are looked at.
+    const NEAR: usize = 20;
+    let end = before.len();
+    (end.saturating_sub(NEAR)..end).any(|start| {
+        let mut at = start;
+        while at < end {
+            match length(&before[at..]) {
+                Some(len) => at += len,
+                None => return false,
+            }
+        }
+        at == end && sets_leaf(&before[start..])
+    })
+}
+
+/// Does the code begin with an instruction that puts the number of a leaf, or a register, into eax or ecx?
+fn sets_leaf(code: &[u8]) -> bool {
     const LEAVES: u32 = 64;
     /// Those of the CPU, of hypervisors, and extended ones.
-    const FIRST: [u32; 3] = [0, 0x4000_0000, 0x8000_0000];
-    let [.., 0xb8, a, b, c, d] = *before else {
-        return false;
-    };
-    let leaf = u32::from_le_bytes([a, b, c, d]);
-    FIRST.iter().any(|first| leaf.wrapping_sub(*first) < LEAVES)
+    const FIRST: [u32; 4] = [0, 0x4000_0000, 0x8000_0000, 0xc000_0000];
+    match *code {
+        [0xb8 | 0xb9, a, b, c, d, ..] => {
+            let leaf = u32::from_le_bytes([a, b, c, d]);
+            FIRST.iter().any(|first| leaf.wrapping_sub(*first) < LEAVES)
+        }
+        // xor of either with itself; mov of a register to it.
+        [0x31 | 0x33, 0xc0 | 0xc9, ..] => true,
+        [0x40 | 0x44, 0x89, modrm, ..] | [0x89, modrm, ..] => {
+            modrm >= 0xc0 && matches!(modrm & 7, 0 | 1)
+        }
+        [0x40 | 0x41, 0x8b, modrm, ..] | [0x8b, modrm, ..] => {
+            modrm >= 0xc0 && matches!(modrm >> 3 & 7, 0 | 1)
+        }
+        _ => false,
+    }
 }
 
 /// Walks that begin at many places before `at`: how many come to it, past it, and to neither.
@@ -327,7 +358,7 @@ fn agreed(mine: u32, other: u32) -> bool {
 /// Does one of the next instructions use eax, ebx, ecx or edx as they are?
 fn takes_identity(behind: &[u8]) -> bool {
     let mut at = 0;
-    for _ in 0..4 {
+    for _ in 0..6 {
         let Some(next) = behind.get(at..).and_then(decode) else {
             return false;
         };
@@ -335,13 +366,19 @@ fn takes_identity(behind: &[u8]) -> bool {
         let (reg, rm) = modrm.map_or((8, 8), |byte| (byte >> 3 & 7, byte & 7));
         let is_register = modrm.is_some_and(|byte| byte >= 0xc0);
         let takes = match (next.map, next.opcode) {
-            // mov, xchg, test, or, and, xor, cmp with a register as its source.
-            (0, 0x89 | 0x87 | 0x85 | 0x09 | 0x21 | 0x31 | 0x39) => next.rex & 4 == 0 && reg < 4,
-            (0, 0x8b | 0x81 | 0x83 | 0xc1 | 0xd1 | 0xf7) | (1, 0xa3 | 0xba | 0xb6) => {
-                is_register && next.rex & 1 == 0 && rm < 4
+            // mov, xchg, test, add, sub, or, and, xor, cmp with a register as its source.
+            (0, 0x88 | 0x89 | 0x87 | 0x85 | 0x01 | 0x29 | 0x09 | 0x21 | 0x31 | 0x39) => {
+                next.rex & 4 == 0 && reg < 4
             }
-            // and, or, xor, cmp, test of eax with a constant; xchg with eax.
-            (0, 0x25 | 0x0d | 0x35 | 0x3d | 0xa9 | 0x91..=0x97) => true,
+            // The same to a register, and with a constant; shifts, tests of bits, widening, to a vector.
+            (0, 0x8b | 0x03 | 0x2b | 0x0b | 0x23 | 0x33 | 0x3b)
+            | (0, 0x81 | 0x83 | 0xc1 | 0xd1 | 0xd3 | 0xf7)
+            | (1, 0xa3 | 0xba | 0xb6 | 0xb7 | 0x6e) => is_register && next.rex & 1 == 0 && rm < 4,
+            // Of single bytes: ah, ch, dh and bh, too.
+            (0, 0x80 | 0xc0 | 0xd0 | 0xf6) => is_register && next.rex & 1 == 0,
+            // and, or, xor, sub, cmp, test of eax with a constant; xchg with eax.
+            (0, 0x25 | 0x0d | 0x35 | 0x2d | 0x3d | 0xa9 | 0x91..=0x97) => true,
+            (0, 0x24 | 0x0c | 0x34 | 0x2c | 0x3c | 0xa8) => true,
             _ => false,
         };
         if takes {
@@ -388,9 +425,18 @@ fn takes_counter(behind: &[u8]) -> (bool, bool) {
 
 /// Is it a row of instructions, up to the last that may be cut?
 fn decodes(code: &[u8]) -> bool {
+    is_row(code, |_| true)
+}
+
+/// The same, and is none of them `add %al, (%rax)`, which nobody writes and data is full of?
+fn is_code(code: &[u8]) -> bool {
+    is_row(code, |instruction| !instruction.starts_with(&[0, 0]))
+}
+
+fn is_row(code: &[u8], is_likely: impl Fn(&[u8]) -> bool) -> bool {
     let mut at = 0;
     while at + 15 <= code.len() {
-        match length(&code[at..]) {
+        match length(&code[at..]).filter(|_| is_likely(&code[at..])) {
             Some(len) => at += len,
             None => return false,
         }
@@ -486,10 +532,12 @@ mod tests {
 
     #[test]
     fn a_leaf_right_before_tells_a_cpuid() {
-        assert!(asks_for_leaf(&[0x90, 0xb8, 1, 0, 0, 0]));
-        assert!(asks_for_leaf(&[0xb8, 0x08, 0, 0, 0x80]));
-        assert!(!asks_for_leaf(&[0xb8, 1, 0, 0x12, 0]));
-        assert!(!asks_for_leaf(&[1, 0, 0, 0]));
+        assert!(is_prepared(&[0x90, 0xb8, 1, 0, 0, 0]));
+        assert!(is_prepared(&[0xb8, 0x08, 0, 0, 0x80, 0x53]));
+        assert!(is_prepared(&[0x31, 0xc0, 0x48, 0x89, 0xde]));
+        assert!(is_prepared(&[0x44, 0x89, 0xe0]));
+        assert!(!is_prepared(&[0xb8, 1, 0, 0x12, 0]));
+        assert!(!is_prepared(&[0x31, 0xd2, 0x48, 0x89, 0xde]));
         // Behind text, which walks do not come through.
         let mut code =
             b"AuthenticAMD, GenuineIntel, and what else there is that is no code ".repeat(2);
