@@ -15,7 +15,7 @@ use reenact_abi::arena::Reason;
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_abi::map::{STUBS, STUBS_SIZE};
 
-use crate::arch::frame::{Registers, UContext};
+use crate::arch::frame::{self, Registers, UContext};
 use crate::arch::PREEMPT;
 use crate::guest_mem::{self, Block, Hash};
 use crate::intercept::decode::{self, Instruction};
@@ -263,7 +263,12 @@ pub fn vector_hash(fpstate: u64) -> u64 {
         return 0;
     }
     let mut hash = Hash::NEW;
-    hash.guest(fpstate + 160, 256);
+    // SAFETY: contexts that reach here are the kernel's own frames.
+    if unsafe { frame::has_vectors(fpstate) } {
+        hash.guest(fpstate + 160, 256);
+    } else {
+        hash.bytes(&[0; 256]);
+    }
     hash.0
 }
 

@@ -148,6 +148,20 @@ pub unsafe fn fpstate_size(fpstate: u64) -> u64 {
     }
 }
 
+/// Does the state at `fpstate` hold xmm registers? If the CPU calls them unused they are zero, and what lies in
+/// their place is whatever was there.
+///
+/// # Safety
+/// `fpstate` must be what the kernel put into a signal frame.
+pub unsafe fn has_vectors(fpstate: u64) -> bool {
+    const SSE: u64 = 2;
+    // SAFETY: the kernel wrote the legacy image, and where it says so the header behind it.
+    unsafe {
+        *((fpstate + SW_RESERVED) as *const u32) != FP_XSTATE_MAGIC1
+            || *((fpstate + XSAVE_HEADER) as *const u64) & SSE != 0
+    }
+}
+
 /// x86 flags that the kernel clears before it runs a handler.
 pub const HANDLER_CLEARS: u64 = 0x400 | 0x1_0000 | 0x100;
 
