@@ -3,8 +3,10 @@
 mod about;
 mod alike;
 mod between;
+mod builtin;
 mod compare;
 mod difference;
+mod ending;
 mod inputs;
 mod judge;
 mod late;
@@ -248,6 +250,7 @@ pub fn compare_files(
     let gone = (before - found.differences.len()) as u64;
     noise.suppress_builtin(noise::Builtin::BetweenGoodRuns, gone);
     let runs = [&a, &b];
+    ending::leave_out(runs, &mut noise, &mut found);
     let matched = std::mem::take(&mut found.matched);
     let all = found.differences.len();
     let judgement = judge::judge(runs, found);
