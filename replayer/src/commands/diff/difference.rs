@@ -10,6 +10,8 @@ use super::tree::FieldDiff;
 /// How much is said by a file from before the run, and by a message that was lost on its way.
 const GIVEN: f64 = 0.94;
 const LOST: f64 = 0.96;
+/// And by a choice of which it is known what came of it.
+const DECISIVE: f64 = 0.955;
 /// Lines of code that were changed, so that it is likely that these are the reason.
 const LINES_MAX: usize = 24;
 
@@ -140,6 +142,8 @@ pub struct Difference {
     pub fields: Vec<FieldDiff>,
     /// Fields that differ and are not listed.
     pub more: u64,
+    /// Of random bytes: what came of them is known, and matters.
+    pub decisive: bool,
     /// Of a program: it was built anew, rather than read as text.
     pub built: bool,
     /// It is what somebody says again and again in one of the runs only.
@@ -210,6 +214,7 @@ impl Difference {
             places: [None, None],
             fields: Vec::new(),
             more: 0,
+            decisive: false,
             built: false,
             storm: false,
             drawn: false,
@@ -260,6 +265,7 @@ impl Difference {
             }
             // The network loses nothing, and changes no order, in a run that is like the other.
             _ if self.lost => LOST,
+            Kind::Randomness if self.decisive => DECISIVE,
             kind => kind.weight(),
         }
     }

@@ -16,6 +16,7 @@ use super::about::{
     in_vain, is_conflict, is_fine, is_handed_on, picks, process_in, process_of, same_memory,
     sooner, Words,
 };
+use super::chance;
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
 use super::order::Arrived;
@@ -219,6 +220,7 @@ impl<'a> Ranks<'a> {
             && !is_handed_on(root, other)
             // The network loses what it loses, whatever the programs do.
             && !(other.lost && other.outside)
+            && (!other.decisive || root.kind.is_given())
             && !given
             && (self.before)(root, other)
             && (!(self.before)(other, root) || (self.second)(root, other))
@@ -494,7 +496,10 @@ impl<'a> Ranks<'a> {
         };
         let mut used = vec![false; self.suspects.len()];
         let mut explained: Vec<(&Difference, &Difference)> = Vec::new();
-        for root in roots.iter().filter(|root| !root.kind.is_given()) {
+        for root in roots
+            .iter()
+            .filter(|root| !root.kind.is_given() && !root.decisive)
+        {
             for kind in [
                 Kind::Overtaken,
                 Kind::Slow,
@@ -622,6 +627,9 @@ impl<'a> Ranks<'a> {
             if difference.built && self.is_run_by(difference, &roots) {
                 cause.score = cause.score.max(BUILT);
                 cause.reason += ", and a process that runs it is where the runs first differ";
+            }
+            if difference.decisive {
+                cause.score = chance::weighed(cause.score, &roots, &explained);
             }
             if let Some(random) = self.picked_by(difference) {
                 cause.reason += &random;

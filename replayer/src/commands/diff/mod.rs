@@ -4,6 +4,7 @@ mod about;
 mod alike;
 mod between;
 mod builtin;
+mod chance;
 mod compare;
 mod difference;
 mod ending;
@@ -21,6 +22,7 @@ mod polls;
 mod roots;
 mod run;
 mod sequence;
+mod strays;
 mod talks;
 mod times;
 mod told;
@@ -37,6 +39,7 @@ use reenact_wire::Detail;
 
 use between::Between;
 use compare::Found;
+use difference::Difference;
 use judge::Judgement;
 use noise::{Noise, RulesError};
 use output::Outcome;
@@ -232,6 +235,7 @@ pub fn compare_files(
         values.push(learn::gather(&run, &mut noise));
     }
     let of_both = [&a, &b].map(|run| learn::gather(run, &mut noise));
+    let choices = chance::decided([&a, &b], &mut noise);
     noise.set_learnt(learn::learn([&of_both[0], &of_both[1]], &values));
     drop((of_both, values));
     let mut between = Between::default();
@@ -251,6 +255,10 @@ pub fn compare_files(
     noise.suppress_builtin(noise::Builtin::BetweenGoodRuns, gone);
     let runs = [&a, &b];
     ending::leave_out(runs, &mut noise, &mut found);
+    // Chance is a cause where somebody sees what came of it.
+    if found.differences.iter().any(Difference::is_seen) {
+        found.differences.extend(choices);
+    }
     let matched = std::mem::take(&mut found.matched);
     let all = found.differences.len();
     let judgement = judge::judge(runs, found);
