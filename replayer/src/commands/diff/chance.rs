@@ -15,8 +15,8 @@ use super::compare::{shown, sight_of};
 use super::difference::{Difference, Kind};
 use super::inputs::Random;
 use super::learn;
-use super::noise::Noise;
-use super::run::{Item, Run};
+use super::noise::{Hits, Noise, Spot};
+use super::run::{Item, Process, Run};
 use super::talks::name;
 use super::tree::{Comparer, FieldDiff};
 use crate::commands::show::words::shortened;
@@ -31,6 +31,9 @@ const NAMED_MAX: u32 = 24;
 const NAMED_SHARE: usize = 4;
 /// Characters of such a name.
 const NAME_MIN: usize = 4;
+/// Characters of a name with digits, such as an id, and how many messages of one place are about its thing.
+const OWN_MIN: usize = 6;
+const OWN_MAX: u32 = 2;
 /// How long before a message its sender had read the random bytes that decide it.
 const DRAWN_WITHIN_NS: u64 = 1_000_000_000;
 /// What is left of a choice beside something that was changed or lost, and beside a slow disk.
@@ -52,8 +55,11 @@ struct Message<'a> {
     item: &'a Item,
     place: u64,
     values: Vec<Value>,
-    /// Names in it as they were sent, ascending.
-    names: Vec<u64>,
+    /// Names in it as they were sent, ascending, and whether each looks like no other thing's.
+    names: Vec<(u64, bool)>,
+    /// It went to somebody who is recorded or not, and was not only printed.
+    is_sent: bool,
+    side: usize,
 }
 
 /// All that was said in a run, in the order of time.
@@ -64,6 +70,8 @@ struct Said<'a> {
     /// How many messages have a value at a place, and a name.
     values: FxHashMap<u64, u32>,
     names: FxHashMap<u64, u32>,
+    /// The same among messages of one place.
+    names_of_place: FxHashMap<(u64, u64), u32>,
 }
 
 fn number(parts: &[&[u8]]) -> u64 {
@@ -100,6 +108,8 @@ impl<'a> Said<'a> {
                         place,
                         values: values(&mut comparer, item),
                         names: names(item),
+                        is_sent: !matches!(talk.channel, "stdout" | "stderr" | "stdin"),
+                        side,
                     });
                 }
             }
@@ -111,6 +121,7 @@ impl<'a> Said<'a> {
             of_place: FxHashMap::default(),
             values: FxHashMap::default(),
             names: FxHashMap::default(),
+            names_of_place: FxHashMap::default(),
         };
         for (at, one) in said.all.iter().enumerate() {
             said.of_place.entry(one.place).or_default().push(at);
@@ -122,8 +133,10 @@ impl<'a> Said<'a> {
             for value in known {
                 *said.values.entry(value).or_default() += 1;
             }
-            for name in &one.names {
+            for (name, _) in &one.names {
                 *said.names.entry(*name).or_default() += 1;
+                let of_place = said.names_of_place.entry((one.place, *name));
+                *of_place.or_default() += 1;
             }
         }
         Some(said)
@@ -133,15 +146,22 @@ impl<'a> Said<'a> {
         self.values.contains_key(&known_at(place, value))
     }
 
-    fn is_rare(&self, name: u64) -> bool {
+    /// Whether a name of a message tells what it is about from others of its place.
+    fn is_telling(&self, message: &Message<'_>, name: u64, is_own: bool) -> bool {
         let count = self.names.get(&name).copied().unwrap_or(0);
-        count <= NAMED_MAX && count as usize * NAMED_SHARE <= self.all.len()
+        let of_place = self.names_of_place.get(&(message.place, name)).copied();
+        let others = self.of_place.get(&message.place).map_or(0, Vec::len);
+        let few = of_place.unwrap_or(0) as usize * NAMED_SHARE <= others;
+        count <= NAMED_MAX && (few || is_own && of_place <= Some(OWN_MAX))
     }
 
     /// Whether two messages name one thing.
     fn is_about(&self, one: &Message<'_>, other: &Message<'_>) -> bool {
         let mut names = one.names.iter();
-        names.any(|name| self.is_rare(*name) && other.names.binary_search(name).is_ok())
+        names.any(|(name, is_own)| {
+            let both = other.names.binary_search(&(*name, *is_own)).is_ok();
+            both && self.is_telling(one, *name, *is_own) && self.is_telling(other, *name, *is_own)
+        })
     }
 }
 
@@ -169,11 +189,13 @@ fn values(comparer: &mut Comparer<'_>, item: &Item) -> Vec<Value> {
     all
 }
 
-fn names(item: &Item) -> Vec<u64> {
+fn names(item: &Item) -> Vec<(u64, bool)> {
     let text = serde_json::to_string(&item.body).unwrap_or_default();
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
     let words = words.filter(|word| word.len() >= NAME_MIN);
-    let mut all: Vec<u64> = words.map(|word| number(&[word.as_bytes()])).collect();
+    let is_own = |word: &str| word.len() >= OWN_MIN && word.bytes().any(|b| b.is_ascii_digit());
+    let words = words.map(|word| (number(&[word.as_bytes()]), is_own(word)));
+    let mut all: Vec<(u64, bool)> = words.collect();
     all.sort_unstable();
     all.dedup();
     all
@@ -203,7 +225,8 @@ pub fn decided(runs: [&Run; 2], noise: &mut Noise) -> Vec<Difference> {
     };
     let is_new = |message: &Message<'_>| {
         let mut values = message.values.iter();
-        in_a.of_place.contains_key(&message.place)
+        message.is_sent
+            && in_a.of_place.contains_key(&message.place)
             && values.any(|value| !in_a.knows(message.place, value))
     };
     let fresh: Vec<&Message<'_>> = in_b.all.iter().filter(|one| is_new(one)).collect();
@@ -217,7 +240,7 @@ pub fn decided(runs: [&Run; 2], noise: &mut Noise) -> Vec<Difference> {
         let Some(random) = drawn_before(draws(sender), message.item) else {
             continue;
         };
-        let Some(choice) = choice(&in_a, &in_b, at) else {
+        let Some(choice) = choice(&in_a, &in_b, at, noise) else {
             continue;
         };
         let later = |one: &&&Message<'_>| {
@@ -262,7 +285,12 @@ fn drawn_before<'a>(all: &'a [Random], item: &Item) -> Option<&'a Random> {
 }
 
 /// The message of the first run that is most about the same, if both only differ in what either run knows.
-fn choice<'a>(in_a: &'a Said<'a>, in_b: &'a Said<'a>, at: usize) -> Option<Choice<'a>> {
+fn choice<'a>(
+    in_a: &'a Said<'a>,
+    in_b: &'a Said<'a>,
+    at: usize,
+    noise: &mut Noise,
+) -> Option<Choice<'a>> {
     let message = &in_b.all[at];
     let of_a = in_a.of_place.get(&message.place)?;
     let of_b = in_b.of_place.get(&message.place)?;
@@ -328,7 +356,7 @@ fn choice<'a>(in_a: &'a Said<'a>, in_b: &'a Said<'a>, at: usize) -> Option<Choic
     if others.len() != values.len() || most <= 0.0 {
         return None;
     }
-    let went = went(in_a, in_b, [twin, message]);
+    let went = went(in_a, in_b, [twin, message], noise);
     (!fields.is_empty() || went.is_some()).then_some(Choice {
         messages: [twin, message],
         fields,
@@ -336,17 +364,42 @@ fn choice<'a>(in_a: &'a Said<'a>, in_b: &'a Said<'a>, at: usize) -> Option<Choic
     })
 }
 
-/// To whom each of two messages went, if these are several instances of one program.
-fn went(in_a: &Said<'_>, in_b: &Said<'_>, of: [&Message<'_>; 2]) -> Option<[String; 2]> {
+/// To whom each of two questions went, if these are several instances of one program, and both runs have both.
+fn went(
+    in_a: &Said<'_>,
+    in_b: &Said<'_>,
+    of: [&Message<'_>; 2],
+    noise: &mut Noise,
+) -> Option<[String; 2]> {
+    if of[0].side != 0 {
+        return None;
+    }
+    let mut masked = |process: &Process| -> Vec<String> {
+        let spot = Spot {
+            protocol: "argv",
+            connection: &process.name,
+            field: "argument",
+        };
+        let words = process.argv.iter();
+        words
+            .map(|word| noise.mask(spot, word, &mut Hits::new()).into_owned())
+            .collect()
+    };
     let receivers = [(in_a, of[0]), (in_b, of[1])].map(|(said, message)| {
         let received = message.item.received.as_ref()?;
         let process = received.point.event.stream.process;
-        Some((received.who.clone(), said.run.processes.get(&process)?))
+        let known = said.run.processes.get(&process)?;
+        Some((received.who.clone(), masked(known)))
     });
     let [Some((a, of_a)), Some((b, of_b))] = receivers else {
         return None;
     };
-    (of_a.argv != of_b.argv).then(|| [a, b].map(|who: Arc<str>| who.to_string()))
+    let mut has = |said: &Said<'_>, argv: &Vec<String>| {
+        let mut all = said.run.processes.values();
+        all.any(|one| masked(one) == *argv)
+    };
+    let several = of_a != of_b && has(in_a, &of_b) && has(in_b, &of_a);
+    several.then(|| [a, b].map(|who: Arc<str>| who.to_string()))
 }
 
 fn told(
