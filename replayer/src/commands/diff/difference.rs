@@ -183,6 +183,10 @@ pub struct Difference {
     pub reordered: bool,
     /// It is about a file that was written again and again in the run.
     pub written: bool,
+    /// Who sent, in the second run, the message that came behind another.
+    pub sender: Option<u32>,
+    /// Both messages that changed places went one way.
+    pub own_way: bool,
     /// Two messages that changed places are about the same thing.
     pub related: bool,
     /// Names that both have.
@@ -235,6 +239,8 @@ impl Difference {
             timely: false,
             reordered: false,
             written: false,
+            sender: None,
+            own_way: false,
             related: false,
             common: BTreeSet::new(),
             disk: false,

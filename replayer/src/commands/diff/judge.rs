@@ -19,6 +19,7 @@ use super::about::{
 use super::chance;
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
+use super::first_seen;
 use super::order::Arrived;
 use super::roots;
 use super::run::Run;
@@ -605,7 +606,11 @@ impl<'a> Ranks<'a> {
                 let kind = difference.kind;
                 let given =
                     known.difference.kind.is_given() && kind.is_given() && kind != Kind::Slow;
-                given && known.difference.what == difference.what
+                given
+                    && known
+                        .difference
+                        .what
+                        .starts_with(difference.what.trim_end_matches('.'))
             };
             if judgement.causes.iter().any(same) {
                 continue;
@@ -627,6 +632,11 @@ impl<'a> Ranks<'a> {
             if difference.built && self.is_run_by(difference, &roots) {
                 cause.score = cause.score.max(BUILT);
                 cause.reason += ", and a process that runs it is where the runs first differ";
+            }
+            if difference.kind == Kind::Program {
+                let overtaken = overtaken.iter().copied();
+                let told = first_seen::told(difference, overtaken.chain(differences));
+                cause.difference.what = told.unwrap_or(cause.difference.what);
             }
             if difference.decisive {
                 cause.score = chance::weighed(cause.score, &roots, &explained);

@@ -8,6 +8,7 @@ mod chance;
 mod compare;
 mod difference;
 mod ending;
+mod first_seen;
 mod inputs;
 mod judge;
 mod late;

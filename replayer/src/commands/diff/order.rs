@@ -326,6 +326,8 @@ fn changed_places(one: &Arrival, other: &Arrival) -> Difference {
     };
     let mut difference =
         Difference::new(Kind::Overtaken, what).at(side(0, one, other), side(1, other, one));
+    difference.own_way = one.lane == other.lane;
+    difference.sender = Some(one.sent[1].stream.process);
     difference.behind = [
         Some(other.sights[0].point.place),
         Some(one.sights[1].point.place),
