@@ -33,14 +33,19 @@ fn first<'a>(
 ) -> Option<&'a Difference> {
     let storm = |one: &&Difference| one.storm && (is_in(program, one) || is_asked(program, one));
     let said = |one: &&Difference| !one.weak && !one.permuted && is_in(program, one);
-    let message = |one: &&Difference| said(one) && one.kind != Kind::Overtaken;
+    let message = |one: &&Difference| said(one) && one.kind != Kind::Overtaken && !one.forwarded;
     let all = || candidates.clone();
     let found = all().find(storm).or_else(|| all().find(message));
     // What one sender says of one thing is in an order.
     let moved = |one: &&Difference| said(one) && one.own_way && !one.common.is_empty();
+    // Names with digits are ids, mostly.
+    let telling = |one: &Difference| {
+        let digits = |name: &String| name.bytes().any(|byte| byte.is_ascii_digit());
+        (one.common.iter().any(digits), one.common.len())
+    };
     found.or_else(|| {
         let moved = all().filter(moved);
-        moved.reduce(|best, one| match one.common.len() > best.common.len() {
+        moved.reduce(|best, one| match telling(one) > telling(best) {
             true => one,
             false => best,
         })

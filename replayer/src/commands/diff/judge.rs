@@ -634,8 +634,10 @@ impl<'a> Ranks<'a> {
                 cause.reason += ", and a process that runs it is where the runs first differ";
             }
             if difference.kind == Kind::Program {
-                let overtaken = overtaken.iter().copied();
-                let told = first_seen::told(difference, overtaken.chain(differences));
+                let all = overtaken.iter().copied().chain(differences);
+                let same = differences.iter().filter(|one| one.what == difference.what);
+                let mut same = same.filter(|one| one.kind == Kind::Program);
+                let told = same.find_map(|one| first_seen::told(one, all.clone()));
                 cause.difference.what = told.unwrap_or(cause.difference.what);
             }
             if difference.decisive {
