@@ -270,7 +270,7 @@ impl<'a> Ranks<'a> {
             false => {
                 let follows = |of: &[&Difference]| of.iter().any(|root| self.follows(root, one));
                 let timely = one.timely || follows(&timely) && one.times < UNSEEN_AGAIN_MIN;
-                !one.kind.is_given() && timely && !follows(&other)
+                (!one.kind.is_given() || one.drawn) && timely && !follows(&other)
                     || one.internal
                     || one.written
                     || one.kind == Kind::Written

@@ -2,6 +2,7 @@
 
 mod about;
 mod alike;
+mod arguments;
 mod between;
 mod builtin;
 mod chance;

@@ -197,12 +197,13 @@ impl Run {
         folder.map_or("", |(_, folder)| folder)
     }
 
-    /// Whether any message or output has a text in it.
-    pub fn says(&self, text: &str) -> bool {
+    /// Whether any message or output until some time has a text in it.
+    pub fn says(&self, text: &str, until_ns: u64) -> bool {
         let mut all = self.talks.iter().flat_map(|talk| &talk.lanes).flatten();
         all.any(|item| {
             let body = || serde_json::to_string(&item.body).unwrap_or_default();
-            item.text.contains(text) || body().contains(text)
+            item.sight.point.time_ns < until_ns
+                && (item.text.contains(text) || body().contains(text))
         })
     }
 
