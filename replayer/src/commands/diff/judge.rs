@@ -332,7 +332,10 @@ impl<'a> Ranks<'a> {
                 let sure = !root.outside && !self.is_excused(root);
                 root.permuted || root.internal || root.greets || is_fine(root) || chance && sure
             }
-            Kind::Missing | Kind::Extra => root.internal || root.again || root.sampled,
+            Kind::Missing | Kind::Extra => {
+                let seen = root.look && self.is_behind(root, &[Kind::Overtaken]);
+                root.internal || root.again || root.sampled || seen
+            }
             Kind::Written => root.internal || root.timely || root.permuted,
             Kind::File => root.internal,
             Kind::Elsewhere => true,

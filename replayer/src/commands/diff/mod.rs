@@ -15,6 +15,7 @@ mod judge;
 mod late;
 mod learn;
 mod lonely;
+mod looks;
 mod noise;
 mod order;
 mod output;

@@ -57,7 +57,7 @@ pub fn leave_out(
             continue;
         };
         let both = [in_a.as_slice(), in_b.as_slice()];
-        if both.iter().all(|all| is_watch(all)) {
+        if is_watch(both) {
             for (all, hashes) in both.into_iter().zip([&*of_a, &*of_b]) {
                 let answers = all.iter().flat_map(|asked| {
                     let lane = &hashes[asked.talk][1];
@@ -200,11 +200,15 @@ impl Asked {
 }
 
 /// Whether somebody looks again and again at how things are, with pauses, and sees several things.
-fn is_watch(all: &[Asked]) -> bool {
-    let alone = all.windows(2).all(|pair| pair[0].asker == pair[1].asker);
-    let answers: BTreeSet<u64> = all.iter().map(|asked| asked.answer).collect();
-    let plain = all.iter().all(|asked| !asked.changes && !asked.failed);
-    all.len() >= WATCH_MIN && answers.len() > 2 && alone && plain && pauses(all)
+fn is_watch(both: [&[Asked]; 2]) -> bool {
+    let looks = |all: &[Asked]| {
+        let alone = all.windows(2).all(|pair| pair[0].asker == pair[1].asker);
+        let plain = all.iter().all(|asked| !asked.changes && !asked.failed);
+        all.len() > 1 && alone && plain && pauses(all)
+    };
+    let all = || both.into_iter().flatten();
+    let answers: BTreeSet<u64> = all().map(|asked| asked.answer).collect();
+    all().count() >= WATCH_MIN && answers.len() > 2 && both.into_iter().all(looks)
 }
 
 /// Whoever waits for something until it is told that there is nothing, and asks again, only waits.
