@@ -201,6 +201,13 @@ fn interprets(process: &Process) -> bool {
     name.is_some_and(is_interpreter)
 }
 
+/// Whether somebody looks for a service of the machine that is not there, as libraries do that look up names.
+fn is_lookup(note: &str) -> bool {
+    let service = ["unix:/var/run/", "unix:/run/", "unix:/dev/log"];
+    let path = note.strip_prefix("cannot connect to ");
+    note.ends_with("ENOENT") && path.is_some_and(|at| service.iter().any(|one| at.starts_with(one)))
+}
+
 /// What everybody reads as it starts.
 fn is_of_system(path: &str) -> bool {
     ["/etc/", "/usr/", "/lib", "/proc/", "/sys/", "/dev/"]
@@ -670,6 +677,10 @@ fn happenings(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         let mut told = BTreeSet::new();
         for (text, (full, sight)) in texts[run].iter().zip(&of[run].notes) {
             if texts[1 - run].contains(text) || text == "<ignored>" || !told.insert(text) {
+                continue;
+            }
+            if is_lookup(text) {
+                noise.suppress_builtin(Builtin::VolatileFile, 1);
                 continue;
             }
             let which = ["first", "second"][run];

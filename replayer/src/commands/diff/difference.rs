@@ -160,6 +160,8 @@ pub struct Difference {
     pub weak: bool,
     /// It says the same once more that is asked and answered again and again in both runs.
     pub again: bool,
+    /// Another process of the same kind says it in the second run: what the first one had read decides nothing.
+    pub crossed: bool,
     /// It answers somebody who only looks how things are, as somebody does in the other run.
     pub look: bool,
     /// Of a message: a number for its shape and way, and one for what it says.
@@ -235,6 +237,7 @@ impl Difference {
             place: 0,
             content: 0,
             again: false,
+            crossed: false,
             look: false,
             decides: None,
             internal: false,

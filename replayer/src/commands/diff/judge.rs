@@ -408,7 +408,8 @@ impl<'a> Ranks<'a> {
         if suspect.kind != Kind::Slow {
             // What comes of the root in the second run does not explain it.
             let ahead = (self.before)(suspect, root) && !(self.second)(root, suspect);
-            return !root.outside && same_memory(suspect, root) && ahead;
+            let own = suspect.kind != Kind::Randomness || !root.crossed;
+            return !root.outside && own && same_memory(suspect, root) && ahead;
         }
         // Whoever waits for something slow may be elsewhere, and wait in vain.
         let elsewhere = !same_memory(suspect, root);

@@ -73,6 +73,12 @@ impl Pairs {
         several.map(|(run, process, _)| (run, process)).collect()
     }
 
+    /// Whether two processes, one of each run, are both there in the other run, and are not the same.
+    pub fn is_crossed(&self, processes: [u32; 2]) -> bool {
+        let twins = [self.to_b.get(&processes[0]), self.to_a.get(&processes[1])];
+        twins.iter().all(Option::is_some) && twins[0] != Some(&processes[1])
+    }
+
     /// Pairs two that only one run had each, wherever they hang in the tree.
     pub fn add_stray(&mut self, a: u32, b: u32, kind: &str) {
         self.add(a, b);

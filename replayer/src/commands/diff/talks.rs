@@ -566,6 +566,12 @@ impl<'a> Comparing<'a> {
         if difference.forwarded {
             difference.note = "in one run its sender passes on what it was told".to_owned();
         }
+        let senders = items.map(|item| item.sight.point.event.stream.process);
+        if self.pairs.is_crossed(senders) {
+            difference.crossed = true;
+            difference.note =
+                "another process of the same kind says it in the second run".to_owned();
+        }
         difference.more = compared.different - compared.fields.len() as u64;
         difference.fields = compared.fields;
         difference.outside = of[0].talk.ends[side].is_none();
