@@ -35,6 +35,7 @@ const FOLLOWS: f64 = 0.35;
 const LOOSE: f64 = 0.9;
 /// How far the only explanation that is left is in front of what it explains.
 const AHEAD: f64 = 0.06;
+const BESIDE: f64 = 0.02;
 /// Where the same values are only given to others.
 const PERMUTED: f64 = 0.5;
 /// What is left of an answer of one who was told things in another order.
@@ -760,10 +761,13 @@ impl<'a> Ranks<'a> {
             {
                 return root.kind.weight() - LATER;
             }
-            Kind::Randomness
-                if sure && picks(root) && suspect.outside && (fresh() || !threads()) =>
-            {
-                Some(AHEAD)
+            // Where threads ran in another order, that may be because of what was drawn.
+            Kind::Randomness if sure && picks(root) && suspect.outside => {
+                Some(if fresh() || !threads() {
+                    AHEAD
+                } else {
+                    -BESIDE
+                })
             }
             Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
             Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
