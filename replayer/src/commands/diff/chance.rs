@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::about::picks;
 use super::alike::shape;
 use super::compare::{shown, sight_of};
 use super::difference::{Difference, Kind};
@@ -29,6 +30,9 @@ const CHOICES_MAX: usize = 2;
 /// A name is of one thing if hardly any message has it.
 const NAMED_MAX: u32 = 24;
 const NAMED_SHARE: usize = 4;
+/// The same among all messages, where few are of its place.
+const ALONE_MAX: u32 = 10;
+const ALONE_SHARE: usize = 8;
 /// Characters of such a name.
 const NAME_MIN: usize = 4;
 /// Characters of a name with digits, such as an id, and how many messages of one place are about its thing.
@@ -39,6 +43,8 @@ const DRAWN_WITHIN_NS: u64 = 1_000_000_000;
 /// What is left of a choice beside something that was changed or lost, and beside a slow disk.
 const BESIDE_GIVEN: f64 = 0.6;
 const BESIDE_SLOW: f64 = 0.93;
+/// And where it is not known that these bytes decided, as any random number of its process comes of them.
+const SEEDED: f64 = 0.92;
 /// Words of one text that are looked at.
 const WORDS_MAX: usize = 64;
 /// Characters of texts in sentences.
@@ -151,7 +157,10 @@ impl<'a> Said<'a> {
         let count = self.names.get(&name).copied().unwrap_or(0);
         let of_place = self.names_of_place.get(&(message.place, name)).copied();
         let others = self.of_place.get(&message.place).map_or(0, Vec::len);
-        let few = of_place.unwrap_or(0) as usize * NAMED_SHARE <= others;
+        let few = match others < NAMED_SHARE {
+            true => count <= ALONE_MAX && count as usize * ALONE_SHARE <= self.all.len(),
+            false => of_place.unwrap_or(0) as usize * NAMED_SHARE <= others,
+        };
         count <= NAMED_MAX && (few || is_own && of_place <= Some(OWN_MAX))
     }
 
@@ -250,18 +259,27 @@ pub fn decided(runs: [&Run; 2], noise: &mut Noise) -> Vec<Difference> {
         let Some(then) = fresh.iter().find(later) else {
             continue;
         };
-        found.extend(told(runs, &choice, random, then));
+        found.extend(told(runs, &choice, random, then).filter(|one| {
+            // Who was seeded passes on what others chose, or counts.
+            !one.late || found.is_empty() && (choice.went.is_some() || picks(one))
+        }));
     }
     found
 }
 
 /// How likely a choice is the cause beside others: something that was changed, lost or slow says more.
-pub fn weighed(score: f64, roots: &[&Difference], explained: &[(&Difference, &Difference)]) -> f64 {
+pub fn weighed(
+    choice: &Difference,
+    score: f64,
+    roots: &[&Difference],
+    explained: &[(&Difference, &Difference)],
+) -> f64 {
     let stronger = |root: &&&Difference| {
         let given = root.kind.is_given() && !root.drawn && !root.internal;
         (given || root.lost) && !root.weak
     };
     let slow = |(one, _): &&(&Difference, &Difference)| one.kind == Kind::Slow && one.disk;
+    let score = if choice.late { score * SEEDED } else { score };
     match (
         roots.iter().find(stronger).is_some(),
         explained.iter().find(slow).is_some(),
@@ -272,14 +290,18 @@ pub fn weighed(score: f64, roots: &[&Difference], explained: &[(&Difference, &Di
     }
 }
 
-/// The random bytes that the sender of a message had read last.
+/// The random bytes that decide what the sender of a message does: those that it had read last, just before, or else
+/// those that its language seeds its own numbers with.
 fn drawn_before<'a>(all: &'a [Random], item: &Item) -> Option<&'a Random> {
     let sent = item.sight.point;
-    let mut before = all.iter().rev().filter(|random| {
-        let time_ns = random.point.time_ns;
-        time_ns <= sent.time_ns && sent.time_ns - time_ns <= DRAWN_WITHIN_NS && !random.of_library
+    let earlier = |random: &&Random| random.point.time_ns <= sent.time_ns;
+    let mut before = all.iter().rev().filter(earlier).filter(|random| {
+        let near = sent.time_ns - random.point.time_ns <= DRAWN_WITHIN_NS;
+        near && !random.of_library
     });
-    let last = before.next()?;
+    let Some(last) = before.next() else {
+        return all.iter().rev().find(earlier);
+    };
     let own = |random: &&Random| random.point.event.stream == sent.event.stream;
     std::iter::once(last).chain(before).find(own).or(Some(last))
 }
@@ -420,12 +442,15 @@ fn told(
         }
         (None, None) => return None,
     };
-    let what = format!(
-        "Random bytes that {} read ({}) sent “{}” another way: {which}.",
-        read.who,
-        read.event(),
-        shortened(&items[1].text, TEXT_MAX)
-    );
+    let seeds =
+        random.of_library || items[1].sight.point.time_ns - random.point.time_ns > DRAWN_WITHIN_NS;
+    let (who, event) = (&read.who, read.event());
+    let drawn = match seeds {
+        true => format!("Random numbers of {who}, seeded with other random bytes ({event}),"),
+        false => format!("Random bytes that {who} read ({event})"),
+    };
+    let text = shortened(&items[1].text, TEXT_MAX);
+    let what = format!("{drawn} sent “{text}” another way: {which}.");
     let first = &items[0].sight;
     let mut difference = Difference::new(Kind::Randomness, what).at(
         shown(first, items[0].text.as_str()),
@@ -437,6 +462,7 @@ fn told(
     );
     difference.fields.clone_from(&choice.fields);
     difference.decisive = true;
+    difference.late = seeds;
     difference.outside = true;
     // What comes of it comes of the message.
     difference.places[1] = Some(items[1].sight.clone());

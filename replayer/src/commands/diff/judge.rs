@@ -16,6 +16,7 @@ use super::about::{
     in_vain, is_conflict, is_fine, is_handed_on, picks, process_in, process_of, same_memory,
     sooner, Words,
 };
+use super::cause::{seen, suspected, Cause, How, HARMLESS, LOOSE};
 use super::chance;
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
@@ -29,17 +30,9 @@ const ROOTS_MAX: usize = 64;
 const JUDGED_MAX: usize = 4096;
 /// Differences, the earliest ones, of which each is asked about each other.
 const CLOSELY_MAX: usize = 400;
-/// What is left of a score where something before it differs.
-const FOLLOWS: f64 = 0.35;
-/// And where that may only be a matter of order.
-const LOOSE: f64 = 0.9;
 /// How far the only explanation that is left is in front of what it explains.
 const AHEAD: f64 = 0.06;
 const BESIDE: f64 = 0.02;
-/// Where the same values are only given to others.
-const PERMUTED: f64 = 0.5;
-/// What is left of an answer of one who was told things in another order.
-const ANSWER: f64 = 0.9;
 /// What a cause has ahead of others that speaks of what failed, and what is left of an overtaking that does not
 /// where others do.
 const RELATED: f64 = 0.03;
@@ -57,24 +50,10 @@ const LATE_MAX: usize = 64;
 /// Slow things that are told of one difference, and how much less it says that a message came late than why.
 const SLOW_MAX: usize = 3;
 const LATER: f64 = 0.005;
-/// And where it does not lead to anything that people see failing.
-const HARMLESS: f64 = 0.6;
 /// How much a program says that was built anew, where what it does otherwise comes first, and what a storm has
 /// ahead of a message.
 const BUILT: f64 = 0.92;
 const STORM: f64 = 0.02;
-/// What is left of what chance does between any two runs.
-const WEAK: f64 = 0.5;
-
-/// A candidate cause.
-#[derive(Clone, Debug)]
-pub struct Cause {
-    pub difference: Difference,
-    pub score: f64,
-    pub reason: String,
-    /// Nothing before it differs.
-    pub is_root: bool,
-}
 
 #[derive(Default)]
 pub struct Judgement {
@@ -223,6 +202,7 @@ impl<'a> Ranks<'a> {
             // The network loses what it loses, whatever the programs do.
             && !(other.lost && other.outside)
             && (!other.decisive || root.kind.is_given())
+            && !(root.decisive && root.late)
             && !given
             && (self.before)(root, other)
             && (!(self.before)(other, root) || (self.second)(root, other))
@@ -646,7 +626,7 @@ impl<'a> Ranks<'a> {
                 cause.difference.what = told.unwrap_or(cause.difference.what);
             }
             if difference.decisive {
-                cause.score = chance::weighed(cause.score, &roots, &explained);
+                cause.score = chance::weighed(difference, cause.score, &roots, &explained);
             }
             if let Some(random) = self.picked_by(difference) {
                 cause.reason += &random;
@@ -784,107 +764,9 @@ impl<'a> Ranks<'a> {
     }
 }
 
-/// What is known of a difference when it is judged.
-#[derive(Clone, Copy)]
-struct How {
-    /// It follows from what may have led to nothing.
-    loose: bool,
-    /// Something that failed follows from it.
-    leads: bool,
-    /// Anything failed.
-    fails: bool,
-    /// It speaks of what failed.
-    named: bool,
-}
-
-/// What differs in itself, as a cause.
-fn seen(difference: &Difference, is_root: bool, how: How) -> Cause {
-    let How {
-        loose,
-        leads,
-        fails,
-        named,
-    } = how;
-    let mut score = difference.weight();
-    let mut reason = match is_root {
-        true => "everything before it is the same in both runs".to_owned(),
-        false => "it follows from a difference before it".to_owned(),
-    };
-    if !difference.note.is_empty() {
-        reason = format!("{}, and {reason}", difference.note);
-    }
-    if !is_root {
-        score *= if loose { LOOSE } else { FOLLOWS };
-    }
-    if difference.weak && named && difference.kind == Kind::Elsewhere {
-        score = Kind::Missing.weight();
-        reason += ", and what failed is about the same";
-    } else if difference.weak {
-        score *= WEAK;
-        reason += ", and chance does as much";
-    }
-    if difference.internal && !difference.weak {
-        score *= PERMUTED;
-        reason += ", and the run wrote it itself";
-    }
-    let answers = difference.kind == Kind::Payload && difference.is_answer();
-    if answers && difference.reordered && !difference.weak {
-        score *= ANSWER;
-        reason += ", and it is an answer of one who was told things in another order";
-    }
-    if difference.permuted {
-        score *= if difference.weak { 1.0 } else { PERMUTED };
-        reason += ", and both runs have the same values there, in another order";
-    }
-    if !leads {
-        score *= HARMLESS;
-        reason += ", and nothing that failed follows from it";
-    } else if is_root && !difference.kind.is_symptom() && fails {
-        reason += ", and it leads to how the run ends or what it prints";
-    }
-    Cause {
-        difference: difference.clone(),
-        score,
-        reason,
-        is_root,
-    }
-}
-
-/// What is never the same, as a cause of a root.
-fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
-    let reason = match suspect.kind {
-        Kind::Overtaken => {
-            "the same messages, in another order, and then the receiver goes on differently"
-        }
-        Kind::Slow => "what differs first came behind it, or while it lasted",
-        Kind::Threads => {
-            "the process differs after it, its threads share memory, and it was told the same"
-        }
-        Kind::Randomness if suspect.outside => {
-            "the process differs after it, though it was told the same"
-        }
-        Kind::Randomness => "the process differs after it, and its libraries may go by that",
-        Kind::Clock => "the process differs after it, and knows what time it was",
-        Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => "",
-        Kind::Process | Kind::Exit | Kind::File | Kind::Environment => "",
-        Kind::Written | Kind::Elsewhere => "",
-        Kind::Jump | Kind::Checksum | Kind::Program => "",
-        Kind::Arguments | Kind::Output => "",
-    };
-    let shown = root.sides.iter().flatten().next();
-    let at = shown.map_or(String::new(), |shown| {
-        format!(" (at {})", shown.sight.event())
-    });
-    Cause {
-        difference: suspect.clone(),
-        score,
-        reason: format!("{reason}{at}"),
-        is_root: true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::cause::FOLLOWS;
     use super::super::run::Sight;
     use super::*;
     use crate::commands::diff::compare::shown;

@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use super::alike::{likeness, print, shape};
 use super::compare::{away, shown, Found, SLOWER_BY_NS};
 use super::difference::{Difference, Kind};
+use super::in_order::{answers_in_order, is_one_by_one};
 use super::learn;
 use super::lonely::Lonely;
 use super::noise::{Builtin, Hits, Noise, Spot};
@@ -775,41 +776,6 @@ impl<'a> Comparing<'a> {
         let route = self.route(run, of, side, item);
         format!("{}  ({route})", item.text)
     }
-}
-
-/// Whether each message of a side belongs to the one at the same place of the other run: the questions are the
-/// same and each has its answer, or the lines that are printed say the same but for numbers.
-fn is_one_by_one(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2], side: usize) -> bool {
-    let (Some(a), Some(b)) = (pair[0], pair[1]) else {
-        return false;
-    };
-    let (a, b) = (&talks[0][a], &talks[1][b]);
-    let lens = [a, b].map(|of| of.hashes.each_ref().map(Vec::len));
-    if lens[0] != lens[1] {
-        return false;
-    }
-    if side == 1 {
-        return lens[0][0] == lens[0][1] && a.hashes[0] == b.hashes[0];
-    }
-    let plain = |item: &Item| item.text.replace(|c: char| c.is_ascii_digit(), "");
-    let lines = a.talk.lanes[0].iter().zip(&b.talk.lanes[0]);
-    let mut lines = lines.map(|(one, other)| plain(one) == plain(other));
-    matches!(a.talk.channel, "stdout" | "stderr") && lines.all(|same| same)
-}
-
-/// Whether each question has its answer in both runs, and one of them only stopped asking earlier.
-fn answers_in_order(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2]) -> bool {
-    let (Some(a), Some(b)) = (pair[0], pair[1]) else {
-        return false;
-    };
-    let of_talk = talks[0][a].talk;
-    let [a, b] = [(0, a), (1, b)].map(|(run, at): (usize, usize)| talks[run][at].hashes);
-    let answered = [a, b].iter().all(|of| of[0].len() == of[1].len());
-    // Others may say something that they were not asked.
-    let mut items = of_talk.lanes[1].iter();
-    answered
-        && items.all(|item| item.protocol.starts_with("http/1"))
-        && (a[0].starts_with(&b[0]) || b[0].starts_with(&a[0]))
 }
 
 /// What a process prints is a symptom, and no message to another.
