@@ -946,7 +946,8 @@ mod tests {
             Vec::new(),
             &[("program", "reply")],
         );
-        assert_eq!(order(&judgement), ["reply", "program"]);
+        let program = "program; first seen in: reply.";
+        assert_eq!(order(&judgement), ["reply", program]);
     }
 
     #[test]
