@@ -21,8 +21,6 @@ pub enum Builtin {
     Startup,
     /// What happens as a run is taken down.
     Shutdown,
-    /// Other counts and ways of messages of which both runs have the parts.
-    Scheduling,
     /// A value that is drawn anew in each run, as its place says.
     Drawn,
     /// What says how busy the machine is.
@@ -32,7 +30,7 @@ pub enum Builtin {
 }
 
 impl Builtin {
-    pub const ALL: [Builtin; 21] = [
+    pub const ALL: [Builtin; 20] = [
         Builtin::Uuid,
         Builtin::Token,
         Builtin::Time,
@@ -50,7 +48,6 @@ impl Builtin {
         Builtin::Heartbeat,
         Builtin::Startup,
         Builtin::Shutdown,
-        Builtin::Scheduling,
         Builtin::Drawn,
         Builtin::Load,
         Builtin::BetweenGoodRuns,
@@ -75,7 +72,6 @@ impl Builtin {
             Builtin::Heartbeat => "heartbeat",
             Builtin::Startup => "start-up",
             Builtin::Shutdown => "shutdown",
-            Builtin::Scheduling => "scheduling",
             Builtin::Drawn => "drawn",
             Builtin::Load => "load",
             Builtin::BetweenGoodRuns => "between-good-runs",

@@ -7,6 +7,7 @@ use reenact_wire::Node;
 
 use super::arguments::arguments;
 use super::difference::{Difference, Kind, Shown};
+use super::forms::Forms;
 use super::inputs::{Opened, Took};
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::order::Arrived;
@@ -63,6 +64,8 @@ pub struct Found {
     pub watched: BTreeSet<u64>,
     /// Where messages arrived that both runs have.
     pub arrived: Arrived,
+    /// What messages of each run consist of.
+    pub forms: [Forms; 2],
 }
 
 pub fn shown(sight: &Sight, text: impl Into<String>) -> Option<Shown> {

@@ -160,6 +160,8 @@ pub struct Difference {
     pub weak: bool,
     /// It says the same once more that is asked and answered again and again in both runs.
     pub again: bool,
+    /// All its parts are in both runs, at the same places.
+    pub known: bool,
     /// Another process of the same kind says it in the second run: what the first one had read decides nothing.
     pub crossed: bool,
     /// It answers somebody who only looks how things are, as somebody does in the other run.
@@ -237,6 +239,7 @@ impl Difference {
             place: 0,
             content: 0,
             again: false,
+            known: false,
             crossed: false,
             look: false,
             decides: None,

@@ -127,6 +127,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         loops,
         matched: _,
         watched: _,
+        forms: _,
     } = found;
     let order = |difference: &Difference| (time(difference, starts), difference.kind);
     differences.sort_by_key(order);
@@ -247,6 +248,7 @@ impl<'a> Ranks<'a> {
         };
         let (timely, other): (Vec<_>, Vec<_>) = roots().partition(|root| root.timely);
         let harmless = |(one, root): &(&Difference, &bool)| match root {
+            _ if self.is_scheduling(one) => true,
             true => one.timely,
             false => {
                 let follows = |of: &[&Difference]| of.iter().any(|root| self.follows(root, one));
@@ -267,6 +269,17 @@ impl<'a> Ranks<'a> {
             split[usize::from(!harmless)].push(difference);
         }
         split.into()
+    }
+
+    /// Whether a message of which both runs have all parts is only said at another place, more or less often, behind
+    /// what came in another order.
+    fn is_scheduling(&self, one: &Difference) -> bool {
+        let said = matches!(
+            one.kind,
+            Kind::Missing | Kind::Extra | Kind::Payload | Kind::Elsewhere
+        );
+        let few = one.times < UNSEEN_AGAIN_MIN && !one.lost;
+        said && one.known && few && !self.is_excused(one) && self.is_behind_chance(one)
     }
 
     /// Whether a difference is what the same build does otherwise when other things come first.

@@ -22,6 +22,10 @@ pub fn questions<'a>(talks: &'a [Described<'_>]) -> Questions<'a> {
 /// Whether a message answers a look at how things are, as there is one in the other run, too.
 pub fn is_answer(of: &Described<'_>, at: usize, others: &Questions<'_>) -> bool {
     let [asked, told] = &of.talk.lanes;
+    // Of lines that no protocol explains, none is known to be an answer.
+    if told[at].protocol == of.talk.channel {
+        return false;
+    }
     let answered_ns = told[at].sight.point.time_ns;
     // Where each question has its answer, several may be on their way.
     let question = match asked.len() == told.len() {

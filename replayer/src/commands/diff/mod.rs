@@ -11,6 +11,7 @@ mod compare;
 mod difference;
 mod ending;
 mod first_seen;
+mod forms;
 mod in_order;
 mod inputs;
 mod judge;
@@ -310,6 +311,7 @@ fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
     noise.suppress_builtin(noise::Builtin::Heartbeat, beats);
     noise.suppress_builtin(noise::Builtin::Startup, a.early.abs_diff(b.early));
     let [mut of_a, mut of_b] = [&*a, &*b].map(|run| talks::hashes(run, noise));
+    let forms = [&*a, &*b].map(|run| forms::Forms::of(run, noise));
     let watched = polls::leave_out([&mut *a, &mut *b], [&mut of_a, &mut of_b], noise);
     let (runs, hashes) = ([&*a, &*b], [of_a, of_b]);
     let said = [0, 1].map(|run| talks::said(runs[run], &hashes[run]));
@@ -317,6 +319,7 @@ fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
     let mut found = Found {
         loops: pairs.loops(),
         watched,
+        forms,
         ..Found::default()
     };
     compare::processes(runs, &pairs, noise, &mut found);

@@ -561,6 +561,11 @@ impl<'a> Comparing<'a> {
         );
         difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
         difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
+        let mut has = |forms: usize, item| {
+            let forms = &self.found.forms[forms];
+            forms.has(self.noise, difference.place, &of[0].name, item)
+        };
+        difference.known = has(1, items[0]) && has(0, items[1]);
         difference.internal = self.is_internal(of[0], items[0]);
         difference.greets = side == 1 && (0..2).all(|run: usize| greets(of[run].talk, items[run]));
         difference.forwarded = self.is_forwarded(items, &compared.fields);
@@ -673,6 +678,8 @@ impl<'a> Comparing<'a> {
         let mut difference = Difference::new(kind, what).at(a, b);
         difference.place = learn::base(&of.roles, side, item.protocol, &shape(item));
         difference.content = content;
+        let others = &self.found.forms[1 - run];
+        difference.known = others.has(self.noise, difference.place, &of.name, item);
         difference.sampled = side == 1 && self.found.watched.contains(&content);
         difference.way = format!("{} {} {side}", of.talk.channel, of.name);
         difference.internal = self.is_internal(of, item) || self.is_of_loop(run, of, item);
