@@ -931,6 +931,20 @@ mod tests {
     }
 
     #[test]
+    fn what_both_runs_have_all_parts_of_is_only_scheduled_otherwise() {
+        let judged = |known: bool| {
+            let mut next = at(Kind::Extra, 3, 30, "next");
+            next.known = known;
+            let other = at(Kind::Payload, 9, 20, "other");
+            let overtaken = vec![at(Kind::Overtaken, 3, 5, "overtaken")];
+            let links = [("overtaken", "next"), ("other", "next")];
+            let judgement = ranked(vec![other, next], overtaken, &links);
+            judgement.without.len()
+        };
+        assert_eq!([judged(true), judged(false)], [1, 0]);
+    }
+
+    #[test]
     fn chance_is_named_behind_what_is_seen_unless_nothing_else_is_left() {
         let links = [("clock", "reply"), ("random", "reply")];
         let of = |process: u32, asked: bool| {
