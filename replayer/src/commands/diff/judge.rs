@@ -32,7 +32,7 @@ const JUDGED_MAX: usize = 4096;
 const CLOSELY_MAX: usize = 400;
 /// How far the only explanation that is left is in front of what it explains.
 const AHEAD: f64 = 0.06;
-const BESIDE: f64 = 0.02;
+const BESIDE: f64 = 0.12;
 /// What a cause has ahead of others that speaks of what failed, and what is left of an overtaking that does not
 /// where others do.
 const RELATED: f64 = 0.03;
