@@ -250,3 +250,29 @@ fn what_differs_between_further_good_runs_is_noise() {
     let (told, _) = diff(&good, &bad, &["--also-good", &further]);
     assert_eq!(told["verdict"], "different", "{told:#}");
 }
+
+#[test]
+fn how_servers_end_as_a_run_is_taken_down_is_noise() {
+    let run = |status: &'static str| {
+        let text = "sh -c 'trap \"exit $PLANT\" TERM; while :; do sleep 0.01; done' & server=$!; \
+                    sleep 0.3; echo done; kill $server; wait $server; true";
+        script(text).env("PLANT", status).record()
+    };
+    let (told, code) = diff(&run("0"), &run("3"), &[]);
+    assert_eq!(code, 0, "{told:#}");
+    assert!(told["noise"]["shutdown"].as_u64() > Some(0), "{told:#}");
+}
+
+#[test]
+fn a_choice_by_random_bytes_that_mattered() {
+    need("python3", "python3");
+    let program = source("shelves.py");
+    let record = |passes: bool| loop {
+        let run = script(&format!("python3 {}; true", program.display())).record();
+        if run.stdout().contains("total 82") == passes {
+            return run;
+        }
+    };
+    let cause = first_cause(&record(true), &record(false));
+    says(&cause, "randomness", &["gizmo-31", "west", "east"]);
+}

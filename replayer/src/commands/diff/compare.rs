@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use reenact_causal::{Ended, Point};
 use reenact_wire::Node;
 
+use super::arguments::arguments;
 use super::difference::{Difference, Kind, Shown};
+use super::forms::Forms;
 use super::inputs::{Opened, Took};
-use super::learn::words;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::order::Arrived;
 use super::pairs::Pairs;
@@ -34,8 +35,6 @@ const OF_TERMINAL: [&str; 9] = [
     "SSH_TTY",
     "WINDOWID",
 ];
-/// Characters of a word or number that may have been drawn by chance.
-const DRAWN_MIN: usize = 4;
 const SIGTERM: u32 = 15;
 /// Characters of texts in sentences.
 const TEXT_MAX: usize = 160;
@@ -65,6 +64,8 @@ pub struct Found {
     pub watched: BTreeSet<u64>,
     /// Where messages arrived that both runs have.
     pub arrived: Arrived,
+    /// What messages of each run consist of.
+    pub forms: [Forms; 2],
 }
 
 pub fn shown(sight: &Sight, text: impl Into<String>) -> Option<Shown> {
@@ -183,7 +184,7 @@ fn is_ignored(noise: &mut Noise, protocol: &str, connection: &str, field: &str) 
 }
 
 /// Whether a file holds a program's code, which is told apart from what a program is given to work on.
-fn is_code(process: &Process, path: &str) -> bool {
+pub fn is_code(process: &Process, path: &str) -> bool {
     const SUFFIXES: [&str; 20] = [
         ".py", ".pyc", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".pm", ".sh", ".lua", ".class",
         ".jar", ".so", ".php", ".wasm", ".tcl", ".beam", ".awk", ".go",
@@ -203,79 +204,23 @@ fn interprets(process: &Process) -> bool {
     name.is_some_and(is_interpreter)
 }
 
+/// Whether somebody looks for a service of the machine that is not there, as libraries do that look up names.
+fn is_lookup(note: &str) -> bool {
+    let service = ["unix:/var/run/", "unix:/run/", "unix:/dev/log"];
+    let path = note.strip_prefix("cannot connect to ");
+    note.ends_with("ENOENT") && path.is_some_and(|at| service.iter().any(|one| at.starts_with(one)))
+}
+
+/// What everybody reads as it starts.
+fn is_of_system(path: &str) -> bool {
+    ["/etc/", "/usr/", "/lib", "/proc/", "/sys/", "/dev/"]
+        .iter()
+        .any(|folder| path.starts_with(folder))
+}
+
 /// What an interpreter keeps of code that it has read before, and the loader of where libraries are.
 fn is_cache(path: &str) -> bool {
     path.contains("/__pycache__/") || path.ends_with(".pyc") || path == "/etc/ld.so.cache"
-}
-
-fn arguments(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
-    let [a, b] = of;
-    if a.argv == b.argv {
-        return;
-    }
-    let list = |process: &Process| {
-        let words = process.argv.iter().map(Node::text);
-        Node::List(words.collect())
-    };
-    let mut comparer = Comparer::of(noise, "argv", &a.name);
-    let compared = comparer.compare(&list(a), &list(b), true);
-    if compared.different > 0 || compared.ignored {
-        found.excused.insert(a.number);
-    }
-    if compared.different > 0 {
-        let opens = |process: &Process, word: &String| {
-            let mut files = process.inputs.files.iter();
-            is_code(process, word) && files.any(|file| file.path.ends_with(word.as_str()))
-        };
-        let pairs = a.argv.iter().zip(&b.argv).filter(|(a, b)| a != b);
-        let scripts = a.argv.len() == b.argv.len()
-            && pairs
-                .clone()
-                .all(|(one, other)| opens(a, one) && opens(b, other));
-        let (kind, what) = match scripts {
-            true => (Kind::Program, format!("{} runs another script.", a.title)),
-            false => (
-                Kind::Arguments,
-                format!("The arguments of {} differ.", a.title),
-            ),
-        };
-        let mut difference = Difference::new(kind, what).at(
-            shown(&a.start, a.argv.join(" ")),
-            shown(&b.start, b.argv.join(" ")),
-        );
-        difference.fields = compared.fields;
-        difference.drawn = kind == Kind::Arguments
-            && compared.different == difference.fields.len() as u64
-            && difference.fields.iter().all(|field| {
-                let both = [&field.a, &field.b];
-                (0..2).all(|run: usize| is_drawn_argument(runs[run], [both[run], both[1 - run]]))
-            });
-        found.differences.push(difference);
-    }
-}
-
-/// Whether all that is in the first of two arguments and not in the other looks as if it was drawn by chance, and
-/// no message repeats it. What seeds a program is meant to decide what it does.
-fn is_drawn_argument(run: &Run, [own, other]: [&Option<String>; 2]) -> bool {
-    let (Some(own), Some(other)) = (own, other) else {
-        return false;
-    };
-    let others: BTreeSet<&str> = words(other)
-        .iter()
-        .map(|word| &other[word.range()])
-        .collect();
-    let found = words(own);
-    let mut differ = found
-        .iter()
-        .filter(|word| !others.contains(&own[word.range()]));
-    let drawn = |text: &str| text.len() >= DRAWN_MIN && text.bytes().any(|b| b.is_ascii_digit());
-    let seeds = own.to_ascii_lowercase().contains("seed");
-    !seeds
-        && differ.clone().next().is_some()
-        && differ.all(|word| {
-            let text = &own[word.range()];
-            drawn(text) && !run.says(text)
-        })
 }
 
 fn environment(
@@ -656,7 +601,7 @@ fn slow(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         };
         // Code that is read for the first time since the machine started comes from a cold disk.
         let (call, path) = name.split_once(" of ").unwrap_or((name, ""));
-        if is_code(of[1], path) || is_cache(path) {
+        if is_code(of[1], path) || is_cache(path) || call == "read" && is_of_system(path) {
             continue;
         }
         let took = [of_a, of_b].map(|known| known.map(|(_, took)| took));
@@ -735,6 +680,10 @@ fn happenings(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
         let mut told = BTreeSet::new();
         for (text, (full, sight)) in texts[run].iter().zip(&of[run].notes) {
             if texts[1 - run].contains(text) || text == "<ignored>" || !told.insert(text) {
+                continue;
+            }
+            if is_lookup(text) {
+                noise.suppress_builtin(Builtin::VolatileFile, 1);
                 continue;
             }
             let which = ["first", "second"][run];

@@ -10,6 +10,8 @@ use super::tree::FieldDiff;
 /// How much is said by a file from before the run, and by a message that was lost on its way.
 const GIVEN: f64 = 0.94;
 const LOST: f64 = 0.96;
+/// And by a choice of which it is known what came of it.
+const DECISIVE: f64 = 0.955;
 /// Lines of code that were changed, so that it is likely that these are the reason.
 const LINES_MAX: usize = 24;
 
@@ -140,6 +142,8 @@ pub struct Difference {
     pub fields: Vec<FieldDiff>,
     /// Fields that differ and are not listed.
     pub more: u64,
+    /// Of random bytes: what came of them is known, and matters.
+    pub decisive: bool,
     /// Of a program: it was built anew, rather than read as text.
     pub built: bool,
     /// It is what somebody says again and again in one of the runs only.
@@ -156,6 +160,12 @@ pub struct Difference {
     pub weak: bool,
     /// It says the same once more that is asked and answered again and again in both runs.
     pub again: bool,
+    /// All its parts are in both runs, at the same places.
+    pub known: bool,
+    /// Another process of the same kind says it in the second run: what the first one had read decides nothing.
+    pub crossed: bool,
+    /// It answers somebody who only looks how things are, as somebody does in the other run.
+    pub look: bool,
     /// Of a message: a number for its shape and way, and one for what it says.
     pub place: u64,
     pub content: u64,
@@ -179,6 +189,10 @@ pub struct Difference {
     pub reordered: bool,
     /// It is about a file that was written again and again in the run.
     pub written: bool,
+    /// Who sent, in the second run, the message that came behind another.
+    pub sender: Option<u32>,
+    /// Both messages that changed places went one way.
+    pub own_way: bool,
     /// Two messages that changed places are about the same thing.
     pub related: bool,
     /// Names that both have.
@@ -210,6 +224,7 @@ impl Difference {
             places: [None, None],
             fields: Vec::new(),
             more: 0,
+            decisive: false,
             built: false,
             storm: false,
             drawn: false,
@@ -224,12 +239,17 @@ impl Difference {
             place: 0,
             content: 0,
             again: false,
+            known: false,
+            crossed: false,
+            look: false,
             decides: None,
             internal: false,
             permuted: false,
             timely: false,
             reordered: false,
             written: false,
+            sender: None,
+            own_way: false,
             related: false,
             common: BTreeSet::new(),
             disk: false,
@@ -260,6 +280,7 @@ impl Difference {
             }
             // The network loses nothing, and changes no order, in a run that is like the other.
             _ if self.lost => LOST,
+            Kind::Randomness if self.decisive => DECISIVE,
             kind => kind.weight(),
         }
     }

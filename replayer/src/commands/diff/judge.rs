@@ -16,8 +16,11 @@ use super::about::{
     in_vain, is_conflict, is_fine, is_handed_on, picks, process_in, process_of, same_memory,
     sooner, Words,
 };
+use super::cause::{seen, suspected, Cause, How, HARMLESS, LOOSE};
+use super::chance;
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
+use super::first_seen;
 use super::order::Arrived;
 use super::roots;
 use super::run::Run;
@@ -27,16 +30,9 @@ const ROOTS_MAX: usize = 64;
 const JUDGED_MAX: usize = 4096;
 /// Differences, the earliest ones, of which each is asked about each other.
 const CLOSELY_MAX: usize = 400;
-/// What is left of a score where something before it differs.
-const FOLLOWS: f64 = 0.35;
-/// And where that may only be a matter of order.
-const LOOSE: f64 = 0.9;
 /// How far the only explanation that is left is in front of what it explains.
 const AHEAD: f64 = 0.06;
-/// Where the same values are only given to others.
-const PERMUTED: f64 = 0.5;
-/// What is left of an answer of one who was told things in another order.
-const ANSWER: f64 = 0.9;
+const BESIDE: f64 = 0.12;
 /// What a cause has ahead of others that speaks of what failed, and what is left of an overtaking that does not
 /// where others do.
 const RELATED: f64 = 0.03;
@@ -54,24 +50,10 @@ const LATE_MAX: usize = 64;
 /// Slow things that are told of one difference, and how much less it says that a message came late than why.
 const SLOW_MAX: usize = 3;
 const LATER: f64 = 0.005;
-/// And where it does not lead to anything that people see failing.
-const HARMLESS: f64 = 0.6;
 /// How much a program says that was built anew, where what it does otherwise comes first, and what a storm has
 /// ahead of a message.
 const BUILT: f64 = 0.92;
 const STORM: f64 = 0.02;
-/// What is left of what chance does between any two runs.
-const WEAK: f64 = 0.5;
-
-/// A candidate cause.
-#[derive(Clone, Debug)]
-pub struct Cause {
-    pub difference: Difference,
-    pub score: f64,
-    pub reason: String,
-    /// Nothing before it differs.
-    pub is_root: bool,
-}
 
 #[derive(Default)]
 pub struct Judgement {
@@ -145,6 +127,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         loops,
         matched: _,
         watched: _,
+        forms: _,
     } = found;
     let order = |difference: &Difference| (time(difference, starts), difference.kind);
     differences.sort_by_key(order);
@@ -219,6 +202,8 @@ impl<'a> Ranks<'a> {
             && !is_handed_on(root, other)
             // The network loses what it loses, whatever the programs do.
             && !(other.lost && other.outside)
+            && (!other.decisive || root.kind.is_given())
+            && !(root.decisive && root.late)
             && !given
             && (self.before)(root, other)
             && (!(self.before)(other, root) || (self.second)(root, other))
@@ -263,11 +248,12 @@ impl<'a> Ranks<'a> {
         };
         let (timely, other): (Vec<_>, Vec<_>) = roots().partition(|root| root.timely);
         let harmless = |(one, root): &(&Difference, &bool)| match root {
+            _ if self.is_scheduling(one) => true,
             true => one.timely,
             false => {
                 let follows = |of: &[&Difference]| of.iter().any(|root| self.follows(root, one));
                 let timely = one.timely || follows(&timely) && one.times < UNSEEN_AGAIN_MIN;
-                !one.kind.is_given() && timely && !follows(&other)
+                (!one.kind.is_given() || one.drawn) && timely && !follows(&other)
                     || one.internal
                     || one.written
                     || one.kind == Kind::Written
@@ -283,6 +269,17 @@ impl<'a> Ranks<'a> {
             split[usize::from(!harmless)].push(difference);
         }
         split.into()
+    }
+
+    /// Whether a message of which both runs have all parts is only said at another place, more or less often, behind
+    /// what came in another order.
+    fn is_scheduling(&self, one: &Difference) -> bool {
+        let said = matches!(
+            one.kind,
+            Kind::Missing | Kind::Extra | Kind::Payload | Kind::Elsewhere
+        );
+        let few = one.times < UNSEEN_AGAIN_MIN && !one.lost;
+        said && one.known && few && !self.is_excused(one) && self.is_behind_chance(one)
     }
 
     /// Whether a difference is what the same build does otherwise when other things come first.
@@ -329,7 +326,10 @@ impl<'a> Ranks<'a> {
                 let sure = !root.outside && !self.is_excused(root);
                 root.permuted || root.internal || root.greets || is_fine(root) || chance && sure
             }
-            Kind::Missing | Kind::Extra => root.internal || root.again || root.sampled,
+            Kind::Missing | Kind::Extra => {
+                let seen = root.look && self.is_behind(root, &[Kind::Overtaken]);
+                root.internal || root.again || root.sampled || seen
+            }
             Kind::Written => root.internal || root.timely || root.permuted,
             Kind::File => root.internal,
             Kind::Elsewhere => true,
@@ -402,7 +402,8 @@ impl<'a> Ranks<'a> {
         if suspect.kind != Kind::Slow {
             // What comes of the root in the second run does not explain it.
             let ahead = (self.before)(suspect, root) && !(self.second)(root, suspect);
-            return !root.outside && same_memory(suspect, root) && ahead;
+            let own = suspect.kind != Kind::Randomness || !root.crossed;
+            return !root.outside && own && same_memory(suspect, root) && ahead;
         }
         // Whoever waits for something slow may be elsewhere, and wait in vain.
         let elsewhere = !same_memory(suspect, root);
@@ -494,7 +495,10 @@ impl<'a> Ranks<'a> {
         };
         let mut used = vec![false; self.suspects.len()];
         let mut explained: Vec<(&Difference, &Difference)> = Vec::new();
-        for root in roots.iter().filter(|root| !root.kind.is_given()) {
+        for root in roots
+            .iter()
+            .filter(|root| !root.kind.is_given() && !root.decisive)
+        {
             for kind in [
                 Kind::Overtaken,
                 Kind::Slow,
@@ -600,7 +604,11 @@ impl<'a> Ranks<'a> {
                 let kind = difference.kind;
                 let given =
                     known.difference.kind.is_given() && kind.is_given() && kind != Kind::Slow;
-                given && known.difference.what == difference.what
+                given
+                    && known
+                        .difference
+                        .what
+                        .starts_with(difference.what.trim_end_matches('.'))
             };
             if judgement.causes.iter().any(same) {
                 continue;
@@ -622,6 +630,16 @@ impl<'a> Ranks<'a> {
             if difference.built && self.is_run_by(difference, &roots) {
                 cause.score = cause.score.max(BUILT);
                 cause.reason += ", and a process that runs it is where the runs first differ";
+            }
+            if difference.kind == Kind::Program {
+                let all = overtaken.iter().copied().chain(differences);
+                let same = differences.iter().filter(|one| one.what == difference.what);
+                let mut same = same.filter(|one| one.kind == Kind::Program);
+                let told = same.find_map(|one| first_seen::told(one, all.clone()));
+                cause.difference.what = told.unwrap_or(cause.difference.what);
+            }
+            if difference.decisive {
+                cause.score = chance::weighed(difference, cause.score, &roots, &explained);
             }
             if let Some(random) = self.picked_by(difference) {
                 cause.reason += &random;
@@ -736,10 +754,13 @@ impl<'a> Ranks<'a> {
             {
                 return root.kind.weight() - LATER;
             }
-            Kind::Randomness
-                if sure && picks(root) && suspect.outside && (fresh() || !threads()) =>
-            {
-                Some(AHEAD)
+            // Where threads ran in another order, that may be because of what was drawn.
+            Kind::Randomness if sure && picks(root) && suspect.outside => {
+                Some(if fresh() || !threads() {
+                    AHEAD
+                } else {
+                    -BESIDE
+                })
             }
             Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
             Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
@@ -756,107 +777,9 @@ impl<'a> Ranks<'a> {
     }
 }
 
-/// What is known of a difference when it is judged.
-#[derive(Clone, Copy)]
-struct How {
-    /// It follows from what may have led to nothing.
-    loose: bool,
-    /// Something that failed follows from it.
-    leads: bool,
-    /// Anything failed.
-    fails: bool,
-    /// It speaks of what failed.
-    named: bool,
-}
-
-/// What differs in itself, as a cause.
-fn seen(difference: &Difference, is_root: bool, how: How) -> Cause {
-    let How {
-        loose,
-        leads,
-        fails,
-        named,
-    } = how;
-    let mut score = difference.weight();
-    let mut reason = match is_root {
-        true => "everything before it is the same in both runs".to_owned(),
-        false => "it follows from a difference before it".to_owned(),
-    };
-    if !difference.note.is_empty() {
-        reason = format!("{}, and {reason}", difference.note);
-    }
-    if !is_root {
-        score *= if loose { LOOSE } else { FOLLOWS };
-    }
-    if difference.weak && named && difference.kind == Kind::Elsewhere {
-        score = Kind::Missing.weight();
-        reason += ", and what failed is about the same";
-    } else if difference.weak {
-        score *= WEAK;
-        reason += ", and chance does as much";
-    }
-    if difference.internal && !difference.weak {
-        score *= PERMUTED;
-        reason += ", and the run wrote it itself";
-    }
-    let answers = difference.kind == Kind::Payload && difference.is_answer();
-    if answers && difference.reordered && !difference.weak {
-        score *= ANSWER;
-        reason += ", and it is an answer of one who was told things in another order";
-    }
-    if difference.permuted {
-        score *= if difference.weak { 1.0 } else { PERMUTED };
-        reason += ", and both runs have the same values there, in another order";
-    }
-    if !leads {
-        score *= HARMLESS;
-        reason += ", and nothing that failed follows from it";
-    } else if is_root && !difference.kind.is_symptom() && fails {
-        reason += ", and it leads to how the run ends or what it prints";
-    }
-    Cause {
-        difference: difference.clone(),
-        score,
-        reason,
-        is_root,
-    }
-}
-
-/// What is never the same, as a cause of a root.
-fn suspected(suspect: &Difference, root: &Difference, score: f64) -> Cause {
-    let reason = match suspect.kind {
-        Kind::Overtaken => {
-            "the same messages, in another order, and then the receiver goes on differently"
-        }
-        Kind::Slow => "what differs first came behind it, or while it lasted",
-        Kind::Threads => {
-            "the process differs after it, its threads share memory, and it was told the same"
-        }
-        Kind::Randomness if suspect.outside => {
-            "the process differs after it, though it was told the same"
-        }
-        Kind::Randomness => "the process differs after it, and its libraries may go by that",
-        Kind::Clock => "the process differs after it, and knows what time it was",
-        Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => "",
-        Kind::Process | Kind::Exit | Kind::File | Kind::Environment => "",
-        Kind::Written | Kind::Elsewhere => "",
-        Kind::Jump | Kind::Checksum | Kind::Program => "",
-        Kind::Arguments | Kind::Output => "",
-    };
-    let shown = root.sides.iter().flatten().next();
-    let at = shown.map_or(String::new(), |shown| {
-        format!(" (at {})", shown.sight.event())
-    });
-    Cause {
-        difference: suspect.clone(),
-        score,
-        reason: format!("{reason}{at}"),
-        is_root: true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::cause::FOLLOWS;
     use super::super::run::Sight;
     use super::*;
     use crate::commands::diff::compare::shown;
@@ -1008,6 +931,20 @@ mod tests {
     }
 
     #[test]
+    fn what_both_runs_have_all_parts_of_is_only_scheduled_otherwise() {
+        let judged = |known: bool| {
+            let mut next = at(Kind::Extra, 3, 30, "next");
+            next.known = known;
+            let other = at(Kind::Payload, 9, 20, "other");
+            let overtaken = vec![at(Kind::Overtaken, 3, 5, "overtaken")];
+            let links = [("overtaken", "next"), ("other", "next")];
+            let judgement = ranked(vec![other, next], overtaken, &links);
+            judgement.without.len()
+        };
+        assert_eq!([judged(true), judged(false)], [1, 0]);
+    }
+
+    #[test]
     fn chance_is_named_behind_what_is_seen_unless_nothing_else_is_left() {
         let links = [("clock", "reply"), ("random", "reply")];
         let of = |process: u32, asked: bool| {
@@ -1036,7 +973,8 @@ mod tests {
             Vec::new(),
             &[("program", "reply")],
         );
-        assert_eq!(order(&judgement), ["reply", "program"]);
+        let program = "program; first seen in: reply.";
+        assert_eq!(order(&judgement), ["reply", program]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alike::{likeness, print, shape};
 use super::difference::Difference;
+use super::looks;
 use super::noise::Builtin;
 use super::polls;
 use super::run::Sight;
@@ -68,6 +69,7 @@ impl<'a> Comparing<'a> {
                 }
             }
         }
+        let asked = [0, 1].map(|run: usize| looks::questions(&talks[run]));
         for run in [0, 1] {
             let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
             let mut asks_change: FxHashMap<(&str, usize, u64), bool> = FxHashMap::default();
@@ -88,10 +90,12 @@ impl<'a> Comparing<'a> {
                     self.noise.suppress_builtin(Builtin::Timing, 1);
                     continue;
                 }
-                let Some(difference) = self.one(run, of, one.side, item, &one.before, one.hash)
-                else {
+                let difference = self.one(run, of, one.side, item, &one.before, one.hash);
+                let Some(mut difference) = difference else {
                     continue;
                 };
+                let answers = one.side == 1;
+                difference.look = answers && looks::is_answer(of, one.at, &asked[1 - run]);
                 let told = told.entry((one.talk, one.side)).or_default();
                 if *told < OF_LANE_MAX {
                     *told += 1;

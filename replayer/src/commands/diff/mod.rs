@@ -2,23 +2,34 @@
 
 mod about;
 mod alike;
+mod arguments;
 mod between;
+mod builtin;
+mod cause;
+mod chance;
 mod compare;
 mod difference;
+mod ending;
+mod first_seen;
+mod forms;
+mod in_order;
 mod inputs;
 mod judge;
 mod late;
 mod learn;
 mod lonely;
+mod looks;
 mod noise;
 mod order;
 mod output;
 mod pairs;
 mod permuted;
 mod polls;
+mod replies;
 mod roots;
 mod run;
 mod sequence;
+mod strays;
 mod talks;
 mod times;
 mod told;
@@ -35,6 +46,7 @@ use reenact_wire::Detail;
 
 use between::Between;
 use compare::Found;
+use difference::Difference;
 use judge::Judgement;
 use noise::{Noise, RulesError};
 use output::Outcome;
@@ -230,6 +242,7 @@ pub fn compare_files(
         values.push(learn::gather(&run, &mut noise));
     }
     let of_both = [&a, &b].map(|run| learn::gather(run, &mut noise));
+    let choices = chance::decided([&a, &b], &mut noise);
     noise.set_learnt(learn::learn([&of_both[0], &of_both[1]], &values));
     drop((of_both, values));
     let mut between = Between::default();
@@ -248,6 +261,11 @@ pub fn compare_files(
     let gone = (before - found.differences.len()) as u64;
     noise.suppress_builtin(noise::Builtin::BetweenGoodRuns, gone);
     let runs = [&a, &b];
+    ending::leave_out(runs, &mut noise, &mut found);
+    // Chance is a cause where somebody sees what came of it.
+    if found.differences.iter().any(Difference::is_seen) {
+        found.differences.extend(choices);
+    }
     let matched = std::mem::take(&mut found.matched);
     let all = found.differences.len();
     let judgement = judge::judge(runs, found);
@@ -293,6 +311,7 @@ fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
     noise.suppress_builtin(noise::Builtin::Heartbeat, beats);
     noise.suppress_builtin(noise::Builtin::Startup, a.early.abs_diff(b.early));
     let [mut of_a, mut of_b] = [&*a, &*b].map(|run| talks::hashes(run, noise));
+    let forms = [&*a, &*b].map(|run| forms::Forms::of(run, noise));
     let watched = polls::leave_out([&mut *a, &mut *b], [&mut of_a, &mut of_b], noise);
     let (runs, hashes) = ([&*a, &*b], [of_a, of_b]);
     let said = [0, 1].map(|run| talks::said(runs[run], &hashes[run]));
@@ -300,6 +319,7 @@ fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
     let mut found = Found {
         loops: pairs.loops(),
         watched,
+        forms,
         ..Found::default()
     };
     compare::processes(runs, &pairs, noise, &mut found);

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+pub use super::builtin::Builtin;
 use super::learn::{words, Learnt};
 use super::run::Run;
 use regex::{Captures, Regex, RegexBuilder};
@@ -49,81 +50,6 @@ pub enum RulesError {
         number: usize,
         source: regex::Error,
     },
-}
-
-/// Noise that is recognised without a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Builtin {
-    Uuid,
-    Token,
-    Time,
-    Duration,
-    Port,
-    Pid,
-    TemporaryPath,
-    WorkingFolder,
-    Address,
-    Length,
-    VolatileFile,
-    Repetition,
-    Order,
-    Timing,
-    Heartbeat,
-    Startup,
-    /// A value that is drawn anew in each run, as its place says.
-    Drawn,
-    /// What says how busy the machine is.
-    Load,
-    /// What differs between runs that passed.
-    BetweenGoodRuns,
-}
-
-impl Builtin {
-    pub const ALL: [Builtin; 19] = [
-        Builtin::Uuid,
-        Builtin::Token,
-        Builtin::Time,
-        Builtin::Duration,
-        Builtin::Port,
-        Builtin::Pid,
-        Builtin::TemporaryPath,
-        Builtin::WorkingFolder,
-        Builtin::Address,
-        Builtin::Length,
-        Builtin::VolatileFile,
-        Builtin::Repetition,
-        Builtin::Order,
-        Builtin::Timing,
-        Builtin::Heartbeat,
-        Builtin::Startup,
-        Builtin::Drawn,
-        Builtin::Load,
-        Builtin::BetweenGoodRuns,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Builtin::Uuid => "uuid",
-            Builtin::Token => "token",
-            Builtin::Time => "time",
-            Builtin::Duration => "duration",
-            Builtin::Port => "port",
-            Builtin::Pid => "pid",
-            Builtin::TemporaryPath => "temporary-path",
-            Builtin::WorkingFolder => "working-folder",
-            Builtin::Address => "address",
-            Builtin::Length => "length",
-            Builtin::VolatileFile => "volatile-file",
-            Builtin::Repetition => "repetition",
-            Builtin::Order => "order",
-            Builtin::Timing => "timing",
-            Builtin::Heartbeat => "heartbeat",
-            Builtin::Startup => "start-up",
-            Builtin::Drawn => "drawn",
-            Builtin::Load => "load",
-            Builtin::BetweenGoodRuns => "between-good-runs",
-        }
-    }
 }
 
 /// One rule of a file: all that it names must hold.

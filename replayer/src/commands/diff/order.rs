@@ -157,8 +157,12 @@ impl<'a> Names<'a> {
             self.looked_at < RARE_OF_MIN || self.having(word) * 4 <= self.looked_at * 3
         };
         let both = both.filter(telling);
-        let both =
-            both.filter(|word| !self.is_of_shape(one, word) && !self.is_of_shape(other, word));
+        // What all have that somebody publishes is what somebody else subscribes to.
+        let kinds = shape(&self.all[one].text) != shape(&self.all[other].text);
+        let both = both.filter(|word| {
+            let of_shape = [one, other].map(|at| self.is_of_shape(at, word));
+            of_shape == [false; 2] || kinds && of_shape != [true; 2]
+        });
         both.cloned().collect()
     }
 
@@ -283,8 +287,12 @@ fn of_process(all: &[Arrival], found: &mut Found) {
             let near = near.map(|other| (*other, nearness(*other)));
             near.reduce(|best, one| if one.1 > best.1 { one } else { best })
         };
-        // Rather one that stayed where it was.
-        let Some((other, _)) = best(false).or_else(|| best(true)) else {
+        // Rather one that stayed where it was, unless that is about other things.
+        let stayed = best(false);
+        let apart = stayed.is_none_or(|(_, near)| near == 0.0);
+        let moves = apart.then(|| best(true)).flatten();
+        let moves = moves.filter(|(_, near)| stayed.is_none() || *near > 0.0);
+        let Some((other, _)) = moves.or(stayed) else {
             continue;
         };
         let (one, other) = (of_a[moved.min(other)], of_a[moved.max(other)]);
@@ -296,6 +304,7 @@ fn of_process(all: &[Arrival], found: &mut Found) {
         difference.common = names.common(one, other);
         difference.related = difference.common.iter().any(|name| names.is_rare(name));
         difference.alone = names.is_of_rare_kind(of_a[moved]);
+        difference.related |= difference.alone && !difference.common.is_empty();
         found.suspects.push(difference);
     }
 }
@@ -326,6 +335,8 @@ fn changed_places(one: &Arrival, other: &Arrival) -> Difference {
     };
     let mut difference =
         Difference::new(Kind::Overtaken, what).at(side(0, one, other), side(1, other, one));
+    difference.own_way = one.lane == other.lane;
+    difference.sender = Some(one.sent[1].stream.process);
     difference.behind = [
         Some(other.sights[0].point.place),
         Some(one.sights[1].point.place),

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{json, Value};
 
+use super::cause::Cause;
 use super::difference::{Difference, Shown};
-use super::judge::{Cause, Judgement};
+use super::judge::Judgement;
 use super::noise::Noise;
 use super::tree::FieldDiff;
 use crate::commands::show::line::seconds;

@@ -9,6 +9,7 @@ use rustc_hash::FxHasher;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::run::Run;
 use super::sequence::{self, Step};
+use super::strays;
 
 /// Processes of both runs, by their numbers.
 #[derive(Debug, Default)]
@@ -70,6 +71,21 @@ impl Pairs {
             of_kind.is_some_and(|counts| counts.iter().any(|count| *count > 1))
         });
         several.map(|(run, process, _)| (run, process)).collect()
+    }
+
+    /// Whether two processes, one of each run, are both there in the other run, and are not the same.
+    pub fn is_crossed(&self, processes: [u32; 2]) -> bool {
+        let twins = [self.to_b.get(&processes[0]), self.to_a.get(&processes[1])];
+        twins.iter().all(Option::is_some) && twins[0] != Some(&processes[1])
+    }
+
+    /// Pairs two that only one run had each, wherever they hang in the tree.
+    pub fn add_stray(&mut self, a: u32, b: u32, kind: &str) {
+        self.add(a, b);
+        for (run, number) in [(0, a), (1, b)] {
+            self.only[run].retain(|one| *one != number);
+            self.kinds[run].insert(number, kind.to_owned());
+        }
     }
 
     fn add(&mut self, a: u32, b: u32) {
@@ -213,6 +229,7 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
     }
     pairs.both.sort_unstable();
     pairs.only.iter_mut().for_each(|only| only.sort_unstable());
+    strays::pair(runs, said, noise, &mut pairs);
     pairs
 }
 

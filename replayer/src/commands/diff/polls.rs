@@ -10,6 +10,7 @@ use reenact_wire::Node;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::noise::{Builtin, Hits, Noise, Spot};
+use super::replies::{is_error, says_nothing};
 use super::run::{Item, Run, Talk};
 use super::talks::Hashes;
 
@@ -57,7 +58,7 @@ pub fn leave_out(
             continue;
         };
         let both = [in_a.as_slice(), in_b.as_slice()];
-        if both.iter().all(|all| is_watch(all)) {
+        if is_watch(both) {
             for (all, hashes) in both.into_iter().zip([&*of_a, &*of_b]) {
                 let answers = all.iter().flat_map(|asked| {
                     let lane = &hashes[asked.talk][1];
@@ -200,11 +201,15 @@ impl Asked {
 }
 
 /// Whether somebody looks again and again at how things are, with pauses, and sees several things.
-fn is_watch(all: &[Asked]) -> bool {
-    let alone = all.windows(2).all(|pair| pair[0].asker == pair[1].asker);
-    let answers: BTreeSet<u64> = all.iter().map(|asked| asked.answer).collect();
-    let plain = all.iter().all(|asked| !asked.changes && !asked.failed);
-    all.len() >= WATCH_MIN && answers.len() > 2 && alone && plain && pauses(all)
+fn is_watch(both: [&[Asked]; 2]) -> bool {
+    let looks = |all: &[Asked]| {
+        let alone = all.windows(2).all(|pair| pair[0].asker == pair[1].asker);
+        let plain = all.iter().all(|asked| !asked.changes && !asked.failed);
+        all.len() > 1 && alone && plain && pauses(all)
+    };
+    let all = || both.into_iter().flatten();
+    let answers: BTreeSet<u64> = all().map(|asked| asked.answer).collect();
+    all().count() >= WATCH_MIN && answers.len() > 2 && both.into_iter().all(looks)
 }
 
 /// Whoever waits for something until it is told that there is nothing, and asks again, only waits.
@@ -225,19 +230,6 @@ fn leave_out_in_vain(all: &mut Vec<Asked>, gone: &mut Gone) {
         }
         !vain
     });
-}
-
-/// Whether an answer says that there is nothing.
-fn says_nothing(answer: &Item) -> bool {
-    match &answer.body {
-        Node::Null => true,
-        Node::List(all) => all.is_empty(),
-        body => match body.get("status") {
-            Some(Node::UInt(status)) => *status == 204,
-            Some(Node::Int(status)) => *status == 204,
-            Some(_) | None => false,
-        },
-    }
 }
 
 /// Whether whoever asks again waits before it does, mostly: others are told something, and answer.
@@ -503,20 +495,6 @@ pub fn changes(question: &Item) -> bool {
         "xadd", "xack", "zadd", "zincrby", "zrem", "add", "send", "store", "write",
     ];
     changing.contains(&verb.as_str())
-}
-
-/// Whether a reply says that something went wrong.
-fn is_error(reply: &Item) -> bool {
-    let text = &reply.text;
-    match reply.body.get("status") {
-        Some(Node::UInt(status)) => return *status >= 400,
-        Some(Node::Int(status)) => return *status >= 400,
-        Some(_) | None => {}
-    }
-    let words = ["ERR", "FATAL", "PANIC", "-"];
-    let http = text.starts_with(['4', '5']) && reply.protocol.starts_with("http");
-    let grpc = text.starts_with("gRPC ") && !text.starts_with("gRPC OK");
-    http || grpc || words.iter().any(|word| text.starts_with(word))
 }
 
 /// A command that fails and is run again until it succeeds, before the server that it talks to has done

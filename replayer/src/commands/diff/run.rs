@@ -11,7 +11,7 @@ use reenact_wire::{escape, Blob, Node, RAW};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::inputs::{self, Inputs};
-use super::times;
+use super::{times, told};
 use crate::commands::show::line::{event_name, Line, What};
 use crate::commands::show::narrator::Narrator;
 use crate::commands::show::words;
@@ -166,6 +166,7 @@ impl Run {
             kept: 0,
             processes: BTreeMap::new(),
             pids: BTreeSet::new(),
+            ports: BTreeSet::new(),
             opened: FxHashMap::default(),
             connected: FxHashMap::default(),
             refused: Vec::new(),
@@ -197,12 +198,13 @@ impl Run {
         folder.map_or("", |(_, folder)| folder)
     }
 
-    /// Whether any message or output has a text in it.
-    pub fn says(&self, text: &str) -> bool {
+    /// Whether any message or output until some time has a text in it.
+    pub fn says(&self, text: &str, until_ns: u64) -> bool {
         let mut all = self.talks.iter().flat_map(|talk| &talk.lanes).flatten();
         all.any(|item| {
             let body = || serde_json::to_string(&item.body).unwrap_or_default();
-            item.text.contains(text) || body().contains(text)
+            item.sight.point.time_ns < until_ns
+                && (item.text.contains(text) || body().contains(text))
         })
     }
 
@@ -290,6 +292,8 @@ struct Gatherer {
     kept: usize,
     processes: BTreeMap<u32, Process>,
     pids: BTreeSet<u64>,
+    /// Of those who listen: nobody may ever have connected.
+    ports: BTreeSet<u64>,
     /// When each address was first connected to.
     opened: FxHashMap<String, u64>,
     /// When each process last connected to somebody.
@@ -409,7 +413,8 @@ impl Gatherer {
                     first.or_insert(moment.time_ns);
                 }
             }
-            Fact::Listen { .. } | Fact::Close { .. } => {}
+            Fact::Listen { address } => self.ports.extend(address.port().map(u64::from)),
+            Fact::Close { .. } => {}
             Fact::KeyLog { .. } => {}
             Fact::EndOfStream { .. } | Fact::Chain { .. } => {}
             Fact::Mark { mark } => match mark.kind {
@@ -532,6 +537,7 @@ impl Gatherer {
             .flat_map(|connection| &connection.ends)
             .filter_map(|end| end.address.as_ref()?.port())
             .map(u64::from)
+            .chain(std::mem::take(&mut self.ports))
             .collect();
         let early = self.forget_early_refusals();
         let mut talks = Vec::new();
@@ -565,7 +571,7 @@ impl Gatherer {
                     }),
                 };
                 let all = items.len();
-                items.retain(|(_, _, item)| !is_heartbeat(item));
+                items.retain(|(_, _, item)| !told::is_heartbeat(item));
                 heartbeats += (all - items.len()) as u64;
                 items.sort_by_key(|(start, ..)| *start);
                 let direction = model.direction(id, from);
@@ -631,7 +637,7 @@ impl Gatherer {
             }
         }
         Run {
-            heard: heard(&talks),
+            heard: told::heard(&talks),
             start_ns: reader.meta().mono_start_ns,
             wall_ns: self.wall_ns,
             processes: self.processes,
@@ -645,28 +651,6 @@ impl Gatherer {
             is_cut: reader.is_cut(),
         }
     }
-}
-
-fn heard(talks: &[Talk]) -> BTreeMap<u32, Vec<(u64, u64)>> {
-    let mut heard: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
-    let all = talks.iter().flat_map(|talk| &talk.lanes).flatten();
-    for received in all.filter_map(|item| item.received.as_ref()) {
-        let point = received.point;
-        let told = heard.entry(point.place.chain).or_default();
-        told.push((point.place.order, point.time_ns));
-    }
-    heard.values_mut().for_each(|told| told.sort_unstable());
-    heard
-}
-
-/// Whether a message is sent by a timer, so that how many there are says only how long a run took: a
-/// replica of Redis tells each second how far it is, and its primary asks whether it is there.
-fn is_heartbeat(item: &Item) -> bool {
-    item.protocol == "redis"
-        && ["REPLCONF ACK", "REPLCONF GETACK"].iter().any(|words| {
-            let start = item.text.get(..words.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(words))
-        })
 }
 
 /// A message as it is compared, with its place in the stream. Its place in the order of events is

@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use super::alike::{likeness, print, shape};
 use super::compare::{away, shown, Found, SLOWER_BY_NS};
 use super::difference::{Difference, Kind};
+use super::in_order::{answers_in_order, is_one_by_one};
 use super::learn;
 use super::lonely::Lonely;
 use super::noise::{Builtin, Hits, Noise, Spot};
@@ -560,11 +561,22 @@ impl<'a> Comparing<'a> {
         );
         difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
         difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
+        let mut has = |forms: usize, item| {
+            let forms = &self.found.forms[forms];
+            forms.has(self.noise, difference.place, &of[0].name, item)
+        };
+        difference.known = has(1, items[0]) && has(0, items[1]);
         difference.internal = self.is_internal(of[0], items[0]);
         difference.greets = side == 1 && (0..2).all(|run: usize| greets(of[run].talk, items[run]));
         difference.forwarded = self.is_forwarded(items, &compared.fields);
         if difference.forwarded {
             difference.note = "in one run its sender passes on what it was told".to_owned();
+        }
+        let senders = items.map(|item| item.sight.point.event.stream.process);
+        if self.pairs.is_crossed(senders) {
+            difference.crossed = true;
+            difference.note =
+                "another process of the same kind says it in the second run".to_owned();
         }
         difference.more = compared.different - compared.fields.len() as u64;
         difference.fields = compared.fields;
@@ -666,6 +678,8 @@ impl<'a> Comparing<'a> {
         let mut difference = Difference::new(kind, what).at(a, b);
         difference.place = learn::base(&of.roles, side, item.protocol, &shape(item));
         difference.content = content;
+        let others = &self.found.forms[1 - run];
+        difference.known = others.has(self.noise, difference.place, &of.name, item);
         difference.sampled = side == 1 && self.found.watched.contains(&content);
         difference.way = format!("{} {} {side}", of.talk.channel, of.name);
         difference.internal = self.is_internal(of, item) || self.is_of_loop(run, of, item);
@@ -769,41 +783,6 @@ impl<'a> Comparing<'a> {
         let route = self.route(run, of, side, item);
         format!("{}  ({route})", item.text)
     }
-}
-
-/// Whether each message of a side belongs to the one at the same place of the other run: the questions are the
-/// same and each has its answer, or the lines that are printed say the same but for numbers.
-fn is_one_by_one(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2], side: usize) -> bool {
-    let (Some(a), Some(b)) = (pair[0], pair[1]) else {
-        return false;
-    };
-    let (a, b) = (&talks[0][a], &talks[1][b]);
-    let lens = [a, b].map(|of| of.hashes.each_ref().map(Vec::len));
-    if lens[0] != lens[1] {
-        return false;
-    }
-    if side == 1 {
-        return lens[0][0] == lens[0][1] && a.hashes[0] == b.hashes[0];
-    }
-    let plain = |item: &Item| item.text.replace(|c: char| c.is_ascii_digit(), "");
-    let lines = a.talk.lanes[0].iter().zip(&b.talk.lanes[0]);
-    let mut lines = lines.map(|(one, other)| plain(one) == plain(other));
-    matches!(a.talk.channel, "stdout" | "stderr") && lines.all(|same| same)
-}
-
-/// Whether each question has its answer in both runs, and one of them only stopped asking earlier.
-fn answers_in_order(talks: &[Vec<Described<'_>>; 2], pair: &[Option<usize>; 2]) -> bool {
-    let (Some(a), Some(b)) = (pair[0], pair[1]) else {
-        return false;
-    };
-    let of_talk = talks[0][a].talk;
-    let [a, b] = [(0, a), (1, b)].map(|(run, at): (usize, usize)| talks[run][at].hashes);
-    let answered = [a, b].iter().all(|of| of[0].len() == of[1].len());
-    // Others may say something that they were not asked.
-    let mut items = of_talk.lanes[1].iter();
-    answered
-        && items.all(|item| item.protocol.starts_with("http/1"))
-        && (a[0].starts_with(&b[0]) || b[0].starts_with(&a[0]))
 }
 
 /// What a process prints is a symptom, and no message to another.

@@ -1,5 +1,7 @@
 //! What processes were told, and when.
 
+use std::collections::BTreeMap;
+
 use reenact_causal::Place;
 use rustc_hash::FxHashMap;
 
@@ -87,4 +89,27 @@ pub fn answers(run: &Run) -> Told {
     }
     told.values_mut().for_each(|orders| orders.sort_unstable());
     told
+}
+
+/// When something was told to each group of tasks, by its place in the group's order.
+pub fn heard(talks: &[Talk]) -> BTreeMap<u32, Vec<(u64, u64)>> {
+    let mut heard: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
+    let all = talks.iter().flat_map(|talk| &talk.lanes).flatten();
+    for received in all.filter_map(|item| item.received.as_ref()) {
+        let point = received.point;
+        let told = heard.entry(point.place.chain).or_default();
+        told.push((point.place.order, point.time_ns));
+    }
+    heard.values_mut().for_each(|told| told.sort_unstable());
+    heard
+}
+
+/// Whether a message is sent by a timer, so that how many there are says only how long a run took: a
+/// replica of Redis tells each second how far it is, and its primary asks whether it is there.
+pub fn is_heartbeat(item: &Item) -> bool {
+    item.protocol == "redis"
+        && ["REPLCONF ACK", "REPLCONF GETACK"].iter().any(|words| {
+            let start = item.text.get(..words.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(words))
+        })
 }

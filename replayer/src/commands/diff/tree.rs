@@ -115,14 +115,19 @@ impl<'a> Comparer<'a> {
 
     /// Calls `take` with each value and the path to it.
     pub fn leaves(&mut self, node: &Node, take: &mut dyn FnMut(&str, &str)) {
-        self.leaves_of(&mut String::new(), node, 0, take);
+        self.leaves_of(&mut String::new(), node, (0, false), take);
+    }
+
+    /// The same, with the places of items in their lists.
+    pub fn numbered_leaves(&mut self, node: &Node, take: &mut dyn FnMut(&str, &str)) {
+        self.leaves_of(&mut String::new(), node, (0, true), take);
     }
 
     fn leaves_of(
         &mut self,
         path: &mut String,
         node: &Node,
-        depth: usize,
+        (depth, numbered): (usize, bool),
         take: &mut dyn FnMut(&str, &str),
     ) {
         let parsed = embedded(node);
@@ -130,14 +135,15 @@ impl<'a> Comparer<'a> {
             Node::Map(fields) if depth < DEPTH_MAX => {
                 for (name, value) in fields {
                     within(path, name, |path| {
-                        self.leaves_of(path, value, depth + 1, take)
+                        self.leaves_of(path, value, (depth + 1, numbered), take)
                     });
                 }
             }
             Node::List(items) if depth < DEPTH_MAX => {
-                for item in items {
-                    within(path, "0", |path| {
-                        self.leaves_of(path, item, depth + 1, take)
+                for (at, item) in items.iter().enumerate() {
+                    let at = if numbered { at } else { 0 };
+                    within(path, &at.to_string(), |path| {
+                        self.leaves_of(path, item, (depth + 1, numbered), take)
                     });
                 }
             }

@@ -1,0 +1,32 @@
+//! What replies say, as far as their protocols tell.
+
+use reenact_wire::Node;
+
+use super::run::Item;
+
+/// Whether an answer says that there is nothing.
+pub fn says_nothing(answer: &Item) -> bool {
+    match &answer.body {
+        Node::Null => true,
+        Node::List(all) => all.is_empty(),
+        body => match body.get("status") {
+            Some(Node::UInt(status)) => *status == 204,
+            Some(Node::Int(status)) => *status == 204,
+            Some(_) | None => false,
+        },
+    }
+}
+
+/// Whether a reply says that something went wrong.
+pub fn is_error(reply: &Item) -> bool {
+    let text = &reply.text;
+    match reply.body.get("status") {
+        Some(Node::UInt(status)) => return *status >= 400,
+        Some(Node::Int(status)) => return *status >= 400,
+        Some(_) | None => {}
+    }
+    let words = ["ERR", "FATAL", "PANIC", "-"];
+    let http = text.starts_with(['4', '5']) && reply.protocol.starts_with("http");
+    let grpc = text.starts_with("gRPC ") && !text.starts_with("gRPC OK");
+    http || grpc || words.iter().any(|word| text.starts_with(word))
+}
