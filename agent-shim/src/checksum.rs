@@ -11,7 +11,7 @@ use crate::guest_mem::{self, Hash};
 use crate::nr;
 use crate::sys;
 use crate::task::{session, Task};
-use crate::{divergence, log, record, replay, ring};
+use crate::{divergence, images, log, record, replay, ring};
 use core::sync::atomic::Ordering;
 
 /// `Header::nr` of a checksum event: memory at the end of a process.
@@ -145,7 +145,8 @@ fn hash(region: &Region, budget: u64) -> Option<(u64, u64)> {
     let mut hash = Hash::NEW;
     let mut bytes = 0;
     let mut resident = [0u8; BATCH as usize];
-    let mut page = [0u8; PAGE as usize];
+    let mut page = [0u8; PAGE as usize + images::HEADER_END];
+    let mut pages = images::Pages::NEW;
     let mut at = region.start;
     let end = region.start + region.len;
     while at < end {
@@ -165,7 +166,9 @@ fn hash(region: &Region, budget: u64) -> Option<(u64, u64)> {
                 continue;
             }
             let from = at + index * PAGE;
-            let got = guest_mem::read(from, &mut page);
+            let room = page.len().min((end - from) as usize);
+            let got = guest_mem::read(from, &mut page[..room]);
+            let got = pages.blank(&mut page[..got], from);
             if page[..got].iter().all(|byte| *byte == 0) {
                 continue;
             }

@@ -18,6 +18,7 @@ mod dispatch;
 mod divergence;
 mod guest_mem;
 mod hooks;
+mod images;
 mod inputs;
 mod intercept;
 mod lean;

@@ -23,7 +23,9 @@ use crate::intercept::moved::{jump, window, Code, JUMP, WINDOW_MAX};
 use crate::intercept::{clock, patch, trap};
 use crate::sys;
 use crate::task::{mm, Task};
-use crate::{chaos, checksum, divergence, log, loops, nr, record, replay, ring, signals, turns};
+use crate::{
+    chaos, checksum, divergence, images, log, loops, nr, record, replay, ring, signals, turns,
+};
 
 /// Instructions stepped through before a stop, at least and at most.
 const STEPS_MIN: u32 = 1500;
@@ -210,51 +212,14 @@ pub fn numbered(regs: &Registers) -> [u64; 16] {
 /// Memory around the stack pointer: the red zone below, and some frames above, but for XSAVE images.
 pub fn stack_hash(rsp: u64) -> u64 {
     const BYTES: usize = 128 + 1024;
-    let mut block = Block::<{ BYTES + IMAGE_HEADER_END }>::new();
+    let mut block = Block::<{ BYTES + images::HEADER_END }>::new();
     let len = block.len();
     let from = rsp.wrapping_sub(128);
     let have = block.read_mut(from, len);
-    blank_images(have, from);
+    images::blank(have, from);
     let mut hash = Hash::NEW;
     hash.blocks(&have[..have.len().min(BYTES)]);
     hash.0
-}
-
-/// Where an XSAVE image has the components that it was compacted for, and where its header ends (Intel SDM
-/// volume 1, section 13.4).
-const XCOMP_BV: usize = 520;
-const IMAGE_HEADER_END: usize = 576;
-
-/// Blanks compacted XSAVE images. A dynamic linker makes them while it looks a function up, and the CPU leaves
-/// out of them what it holds as unused: whether it does depends on when the registers were last loaded, by a
-/// return from a signal, say, and not on what they hold alone.
-fn blank_images(bytes: &mut [u8], at: u64) {
-    const COMPACTED: u64 = 1 << 63;
-    /// Bytes of each component behind the header; the first two are in front of it.
-    const SIZES: [usize; 8] = [0, 0, 256, 64, 64, 64, 512, 1024];
-    let word = |bytes: &[u8], from: usize| -> u64 {
-        let word = bytes
-            .get(from..from + 8)
-            .and_then(|word| word.try_into().ok());
-        word.map_or(u64::MAX, u64::from_le_bytes)
-    };
-    // Images are aligned to 64 bytes.
-    let first = (XCOMP_BV as u64).wrapping_sub(at) as usize % 64;
-    for header in (first..bytes.len()).step_by(64).filter(|from| *from >= 8) {
-        let parts = word(bytes, header) ^ COMPACTED;
-        let used = word(bytes, header - 8);
-        let reserved = (1..7).any(|index| word(bytes, header + 8 * index) != 0);
-        if parts == 0 || parts > 0xff || used & !parts != 0 || reserved {
-            continue;
-        }
-        let sizes = SIZES.iter().enumerate();
-        let taken = sizes.filter(|(bit, _)| parts >> bit & 1 != 0);
-        let start = header.saturating_sub(XCOMP_BV);
-        let behind =
-            header + (IMAGE_HEADER_END - XCOMP_BV) + taken.map(|(_, size)| size).sum::<usize>();
-        let behind = behind.min(bytes.len());
-        bytes[start..behind].fill(0);
-    }
 }
 
 /// The vector registers of a kernel's frame (xmm0 to xmm15 in the FXSAVE image).
@@ -783,49 +748,4 @@ pub fn matched(task: &mut Task, context: &mut UContext) {
     replay::after(task, context, true);
     context.mask = signals::real_mask(task.mask);
     context.regs.rip = patch::resume_at(context.regs.rip);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A stack at `at` with an image 128 bytes in, made for the components `parts` with `used` of them in use.
-    fn stack(at: u64, parts: u64, used: u64, left_over: u8) -> Vec<u8> {
-        let mut bytes = vec![7u8; 2048];
-        let image = 128 + (64 - (at as usize + 128) % 64) % 64;
-        bytes[image..image + IMAGE_HEADER_END].fill(0);
-        bytes[image + 160..image + 416].fill(left_over);
-        bytes[image + XCOMP_BV - 8..image + XCOMP_BV].copy_from_slice(&used.to_le_bytes());
-        let compacted = parts | 1 << 63;
-        bytes[image + XCOMP_BV..image + XCOMP_BV + 8].copy_from_slice(&compacted.to_le_bytes());
-        bytes
-    }
-
-    fn blanked(mut bytes: Vec<u8>, at: u64) -> Vec<u8> {
-        blank_images(&mut bytes, at);
-        bytes
-    }
-
-    #[test]
-    fn what_the_cpu_holds_as_unused_makes_no_difference() {
-        for at in [0x7ff7_ffff_ec40, 0x7ff7_ffff_ec48] {
-            let (one, other) = (stack(at, 0xe6, 0xa0, 3), stack(at, 0xe6, 0xa2, 0));
-            assert_ne!(one, other);
-            assert_eq!(blanked(one.clone(), at), blanked(other, at));
-            assert!(blanked(one, at).contains(&7));
-        }
-    }
-
-    #[test]
-    fn what_is_no_image_stays() {
-        let at = 0x7ff7_ffff_ec40;
-        // In use what it was not made for; no components at all; other words where it has none.
-        let mut none = vec![stack(at, 0x06, 0xe6, 1), stack(at, 0, 0, 1)];
-        let mut filled = stack(at, 0xe6, 0xa0, 1);
-        filled[128 + IMAGE_HEADER_END - 1] = 1;
-        none.push(filled);
-        for bytes in none {
-            assert_eq!(blanked(bytes.clone(), at), bytes);
-        }
-    }
 }
