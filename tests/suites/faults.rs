@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use reenact_abi::event::{Header, Kind, Role};
 use reenact_tests::{
-    build, guest, need, program, record_binary, replay_binary, rounds, script, until, Ending,
-    Finished, Net, Random, Recording, Running, Subject,
+    build, c_program, guest, need, program, record_binary, replay_binary, rounds, script, until,
+    Ending, Finished, Net, Random, Recording, Running, Subject,
 };
 use reenact_trace::{rewrite, Event, Item, Reader, StreamId, Writer};
 
@@ -404,6 +404,28 @@ fn a_killed_recorder_leaves_the_program_alone() {
         );
         assert!(is_prefix(&recording, &replayed));
     }
+}
+
+#[test]
+fn a_recorder_that_stands_still_leaves_threads_alone() {
+    let threads = c_program("busy_threads.c");
+    let threads = threads.to_str().expect("a UTF-8 path");
+    let recorder = program(&[threads, "enough"]).start_recording();
+    thread::sleep(Duration::from_millis(300));
+    // Longer than tasks wait for it; then they run on unrecorded.
+    recorder.running.kill(libc::SIGSTOP);
+    thread::sleep(Duration::from_secs(12));
+    fs::write(recorder.folder().join("enough"), "").expect("a file of our own");
+    thread::sleep(Duration::from_millis(500));
+    recorder.running.kill(libc::SIGCONT);
+    let recording = recorder.finish();
+    let told = (recording.recorded.code(), recording.stdout());
+    assert_eq!(told, (Some(0), "all is well\n".to_owned()));
+    let said = recording.recorded.error_text();
+    assert!(said.contains("the recorder fell behind"), "{said}");
+    let replayed = recording.replay_with(&["--quiet"], recording.trace());
+    assert_eq!(replayed.code(), INCOMPLETE, "{}", replayed.error_text());
+    assert!(is_prefix(&recording, &replayed));
 }
 
 #[test]
