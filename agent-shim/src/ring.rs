@@ -25,6 +25,8 @@ pub const OWNER_DIED: u32 = 0x4000_0000;
 
 /// A task waits this long for a stalled recorder before it runs on unrecorded.
 const STALL_MAX_NS: u64 = 10_000_000_000;
+/// And if another task has waited in vain before: those that share memory would wait one after another.
+const STALL_AGAIN_NS: u64 = 50_000_000;
 
 /// Maps the ring of the task's slot.
 pub fn map_ring(task: &mut Task) -> sys::Result<()> {
@@ -122,7 +124,12 @@ fn wait_for_room(task: &mut Task, need: u64) -> bool {
         if used + need <= task.ring_size {
             return true;
         }
-        if !recorder_alive() || waited_ns >= STALL_MAX_NS {
+        let patience_ns = match session().stalled.load(Ordering::Relaxed) {
+            0 => STALL_MAX_NS,
+            _ => STALL_AGAIN_NS,
+        };
+        if !recorder_alive() || waited_ns >= patience_ns {
+            session().stalled.store(1, Ordering::Relaxed);
             mine.gaps.fetch_add(1, Ordering::SeqCst);
             task.detached = true;
             return false;

@@ -138,6 +138,8 @@ pub struct Session {
     /// Serialises writes to the run's output: the holder's task number, or 0.
     pub output_lock: AtomicU32,
     pub output_waiters: AtomicU32,
+    /// Recording: 1: a task has waited for the recorder in vain, and others need not wait as long.
+    pub stalled: AtomicU32,
     /// Recording: tickets handed out. Replay: the ticket that may write now is this plus one.
     pub tickets: AtomicU64,
     /// Replay: length of the stream table at [`LOG`], in entries.
