@@ -86,6 +86,18 @@ impl Mm {
         Some(at)
     }
 
+    /// The kernel handed out a range by itself: nothing of it will be.
+    fn keep_out(&mut self, start: u64, len: u64) {
+        let end = start.saturating_add(len);
+        if start < self.lowest && end > map::ARENA {
+            let free = self.lowest.saturating_sub(end);
+            self.lowest = start.max(map::ARENA);
+            if free != 0 {
+                self.give(end, free);
+            }
+        }
+    }
+
     /// A range is free again (or never was ours: then it is ignored).
     fn give(&mut self, mut start: u64, mut len: u64) {
         if !(map::ARENA..map::ARENA_END).contains(&start) || start < self.lowest {
@@ -209,20 +221,23 @@ pub fn place(addr: u64, len: u64, prot: u64, flags: u64, fd: i32, offset: u64) -
     if flags & sys::MAP_32BIT != 0 {
         return below_two_gigabytes(size, attempt);
     }
-    while let Some(at) = mm().take(size) {
+    let mut room = size;
+    while let Some(at) = mm().take(room) {
         match attempt(at) {
             Ok(at) => return Ok(at),
-            // Something that asked for this place by itself lives there; it stays handed out.
-            Err(Errno::EEXIST) => {}
+            // Something that asked for this place by itself lives there; it stays handed out. It may be large.
+            Err(Errno::EEXIST) => room = room.saturating_mul(2),
             Err(errno) => {
-                mm().give(at, size);
+                mm().give(at, room);
                 return Err(errno);
             }
         }
     }
     // No room left in the arena: the kernel may choose, and the log says where.
     // SAFETY: a kernel-chosen place is unused.
-    unsafe { sys::mmap(0, len, prot, flags, fd, offset) }
+    let at = unsafe { sys::mmap(0, len, prot, flags, fd, offset) }?;
+    mm().keep_out(at, size);
+    Ok(at)
 }
 
 /// MAP_32BIT: the kernel's range is 1 to 2 GiB, whose upper part is ours.
@@ -649,5 +664,30 @@ pub fn replay_map(task: &mut Task, header: &Header) {
                 BEYOND_END,
             )
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_handed_out_is_handed_out_to_nobody_else() {
+        const GIB: u64 = 1 << 30;
+        let mut mm = Mm::EMPTY;
+        let top = mm.take(PAGE).expect("room");
+        // With free room above it, and over the lower end of the arena.
+        for (start, len) in [(top - 100 * GIB, 60 * GIB), (map::ARENA - GIB, 2 * GIB)] {
+            let mut mm = Mm::EMPTY;
+            mm.take(PAGE);
+            mm.keep_out(start, len);
+            while let Some(at) = mm.take(GIB) {
+                assert!(at + GIB <= start || at >= start + len, "{at:#x}");
+                assert!(at >= map::ARENA && at + GIB <= top);
+            }
+        }
+        // What lies elsewhere takes nothing away.
+        mm.keep_out(map::ARENA - 2 * GIB, GIB);
+        assert_eq!(mm.take(PAGE), Some(top - PAGE));
     }
 }
