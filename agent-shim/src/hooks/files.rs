@@ -2,6 +2,7 @@
 //! target's program, not the shim.
 
 use reenact_abi::arena::{self, PATH_MAX_SLOT};
+use reenact_abi::map::PAGE;
 use reenact_abi::syscalls::{ioctl, Arg, Hook};
 
 use crate::dispatch::{Cx, Flow};
@@ -148,11 +149,28 @@ fn ioctl_call(cx: &mut Cx) -> Flow {
                     outputs::bytes(cx.task, buffer, u64::from(filled));
                 }
             }
+            ioctl::Behind::Ethtool => {
+                outputs::bytes(cx.task, args[2], 40);
+                if let Ok(data) = guest_mem::get::<u64>(args[2] + 16) {
+                    ethtool(cx.task, data);
+                }
+            }
             ioctl::Behind::Pointers(size) => outputs::bytes(cx.task, args[2], u64::from(size)),
             ioctl::Behind::Arg(_) => {}
         }
     }
     Flow::Completed(ret)
+}
+
+/// The structs of ethtool, of dozens of sizes: what the kernel wrote is among these bytes, and the others are as
+/// they were.
+fn ethtool(task: &mut Task, data: u64) {
+    const MOST: u64 = 2048;
+    let first = (PAGE - data % PAGE).min(MOST);
+    outputs::bytes(task, data, first);
+    if first < MOST && guest_mem::writable(data + first) {
+        outputs::bytes(task, data + first, MOST - first);
+    }
 }
 
 /// Bytes of a struct with an array at its end.

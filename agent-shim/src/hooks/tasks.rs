@@ -653,6 +653,7 @@ fn replay_spawn(cx: &mut Cx, process: u32, number: u32) -> bool {
 
 const PR_SET_SECCOMP: u64 = 22;
 const PR_SET_TSC: u64 = 26;
+const PR_GET_TID_ADDRESS: u64 = 40;
 const PR_GET_TSC: u64 = 25;
 const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
 const ARCH_SET_GS: u64 = 0x1001;
@@ -685,6 +686,11 @@ pub fn record(cx: &mut Cx) -> Flow {
             // A filter of the target's own would see our calls, not its: it is noted, not installed.
             PR_SET_SECCOMP => Flow::Return(0),
             PR_SET_TSC => Flow::Return(0),
+            // The kernel has an address of ours.
+            PR_GET_TID_ADDRESS => {
+                let wrote = guest_mem::put(args[1], cx.task.clear_child_tid);
+                Flow::Return(wrote.map_or_else(Errno::ret, |()| 0))
+            }
             PR_GET_TSC => {
                 let wrote = guest_mem::put(args[1], 1u32);
                 Flow::Return(wrote.map_or_else(Errno::ret, |()| 0))

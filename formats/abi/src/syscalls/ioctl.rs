@@ -19,6 +19,8 @@ pub enum Behind {
     /// `struct ifconf`, 16 bytes: an int for the room (written: what was filled in), then at byte 8
     /// a pointer to the buffer that is filled; a null one only asks.
     Ifconf,
+    /// `struct ifreq`, with a pointer at byte 16 to a struct whose first word says what it is: read and written.
+    Ethtool,
     /// A struct of so many bytes, read and written, that holds pointers or whose first byte says
     /// what follows. What the kernel does beyond those bytes is not described, so that a recording
     /// of it is incomplete.
@@ -288,7 +290,7 @@ requests! {
     0x00008938 SIOCGIFCOUNT            Never rw(IFREQ);
     0x00008942 SIOCGIFTXQLEN           Never rw(IFREQ);
     0x00008943 SIOCSIFTXQLEN           Never r(IFREQ);
-    0x00008946 SIOCETHTOOL             Never Behind::Pointers(IFREQ);
+    0x00008946 SIOCETHTOOL             Never Behind::Ethtool;
     0x00008947 SIOCGMIIPHY             Never rw(IFREQ);
     0x00008948 SIOCGMIIREG             Never rw(IFREQ);
     0x00008949 SIOCSMIIREG             Never r(IFREQ);
