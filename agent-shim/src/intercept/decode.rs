@@ -283,7 +283,8 @@ pub fn is_cpuid(code: &[u8], at: usize) -> bool {
     let (hits, misses, broken) = walks(code, at);
     let walked = agreed(hits, misses) && broken * 4 <= hits + misses;
     match (is_prepared(&code[..at]), takes_identity(behind)) {
-        (true, true) => true,
+        // Unless they are a constant of an instruction, whose code is to be written somewhere.
+        (true, true) => !agreed(misses, hits),
         (prepared, taken) => walked && (prepared || taken),
     }
 }
