@@ -121,7 +121,7 @@ fn a_target_in_namespaces_of_its_own_by_seccomp() {
 fn a_target_in_another_root() {
     need("unshare", "util-linux");
     script(
-        "mkdir -p r/bin r/proc; cp /bin/sh r/bin; for l in $(ldd /bin/sh | grep -o '/[^ ]*'); do mkdir -p r${l%/*}; cp $l r$l; done; \
+        "mkdir -p r/bin r/proc; cp /bin/sh r/bin; for l in $(LD_TRACE_LOADED_OBJECTS=1 /bin/sh | grep -o '/[^ ]*'); do mkdir -p r${l%/*}; cp $l r$l; done; \
          unshare -r --root=r /bin/sh -c 'echo in another root $$; echo *; exit 6'; echo $?",
     )
     .is_faithful();
