@@ -187,6 +187,8 @@ pub struct Difference {
     pub timely: bool,
     /// Messages arrived or threads ran in another order before it.
     pub reordered: bool,
+    /// Its process was told the same in the same order, and its threads ran in another one.
+    pub threaded: bool,
     /// It is about a file that was written again and again in the run.
     pub written: bool,
     /// Who sent, in the second run, the message that came behind another.
@@ -247,6 +249,7 @@ impl Difference {
             permuted: false,
             timely: false,
             reordered: false,
+            threaded: false,
             written: false,
             sender: None,
             own_way: false,

@@ -8,12 +8,14 @@ use crate::commands::show::words::shortened;
 const TEXT_MAX: usize = 300;
 
 /// The sentence of a program or its code that differs, with what is first seen of that, if anything is. `candidates`:
-/// what differs, in the order of time.
+/// what differs, in the order of time; `shares`: whether it speaks of what failed, which tells more.
 pub fn told<'a>(
     program: &Difference,
     candidates: impl Iterator<Item = &'a Difference> + Clone,
+    shares: &dyn Fn(&Difference) -> bool,
 ) -> Option<String> {
-    let seen = first(program, candidates)?;
+    let sharing = candidates.clone().filter(|one| shares(one));
+    let seen = first(program, sharing).or_else(|| first(program, candidates))?;
     let fields = seen.fields.iter().take(2).map(in_short);
     let fields: Vec<String> = fields.collect();
     let mut text = shortened(seen.what.trim_end_matches('.'), TEXT_MAX);

@@ -92,7 +92,7 @@ pub struct Word {
 }
 
 impl Word {
-    fn place(&self, base: u64) -> u64 {
+    pub fn place(&self, base: u64) -> u64 {
         let mut hasher = FxHasher::default();
         hasher.write_u64(base);
         hasher.write_u64(self.by);

@@ -146,6 +146,8 @@ pub struct Run {
     pub heartbeats: u64,
     /// Tries to connect to somebody who was not there yet, which are not compared either.
     pub early: u64,
+    /// What the kernel answered.
+    pub of_kernel: u64,
     /// Processes that only waited for something, or served those.
     pub waiting: BTreeSet<u32>,
     pub is_cut: bool,
@@ -647,6 +649,7 @@ impl Gatherer {
             pids: self.pids,
             heartbeats,
             early,
+            of_kernel: 0,
             waiting: BTreeSet::new(),
             is_cut: reader.is_cut(),
         }

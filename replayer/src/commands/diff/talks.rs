@@ -10,13 +10,14 @@ use reenact_wire::Node;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::alike::{likeness, print, shape};
-use super::compare::{away, shown, Found, SLOWER_BY_NS};
+use super::clocks::away;
+use super::compare::{shown, Found, SLOWER_BY_NS};
 use super::difference::{Difference, Kind};
 use super::in_order::{answers_in_order, is_one_by_one};
 use super::learn;
 use super::lonely::Lonely;
 use super::noise::{Builtin, Hits, Noise, Spot};
-use super::order::Arrival;
+use super::order::{self, Arrival};
 use super::pairs::Pairs;
 use super::permuted::{find_permuted, is_sampled};
 use super::run::{Item, Run, Sight, Talk};
@@ -494,6 +495,7 @@ impl<'a> Comparing<'a> {
                     "tcp" | "unix" | "socket" | "pipe" | "fifo"
                 ),
                 text: items[0].text.clone(),
+                ids: order::ids(self.noise, items[0]),
                 from: items[0].sight.who.clone(),
             });
         }
