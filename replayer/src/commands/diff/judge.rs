@@ -196,7 +196,9 @@ impl<'a> Ranks<'a> {
     /// the first knows only what would have come next without it.
     fn follows(&self, root: &Difference, other: &Difference) -> bool {
         // What was in a file before the run began follows from nothing in it.
-        let given = matches!(other.kind, Kind::File | Kind::Program) && other.outside;
+        let given = matches!(other.kind, Kind::File | Kind::Program) && other.outside
+            // Nor does what a clock says.
+            || other.kind == Kind::Jump && other.fields.is_empty();
         let passes_on = passes_on(root, other);
         // What a program says of its state leads to nothing.
         let unlikely = root.kind == Kind::Program && root.weight() < Kind::Payload.weight();
@@ -642,9 +644,12 @@ impl<'a> Ranks<'a> {
             if difference.kind == Kind::Program {
                 let all = overtaken.iter().copied().chain(differences);
                 let same = differences.iter().filter(|one| one.what == difference.what);
-                let mut same = same.filter(|one| one.kind == Kind::Program);
+                let same = same.filter(|one| one.kind == Kind::Program);
                 let shares = |one: &Difference| words.shares(one);
-                let told = same.find_map(|one| first_seen::told(one, all.clone(), &shares));
+                let told = first_seen::told(same, all, &shares);
+                if difference.built && *is_root && told.is_some() && how.leads && fails {
+                    cause.score = cause.score.max(BUILT);
+                }
                 cause.difference.what = told.unwrap_or(cause.difference.what);
             }
             if difference.decisive {

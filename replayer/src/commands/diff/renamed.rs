@@ -109,8 +109,12 @@ fn gather<'a>(run: &'a Run, noise: &mut Noise) -> Places<'a> {
                 }
                 let base = learn::base(&roles, side, item.protocol, &shape(item));
                 let mut comparer = Comparer::of(noise, item.protocol, &name);
-                comparer.leaves(&item.body, &mut |path, text| {
-                    let field = learn::of_field(base, path);
+                comparer.numbered_leaves(&item.body, &mut |path, text| {
+                    // What stands in a list is known by where.
+                    let mut field = FxHasher::default();
+                    field.write_u64(base);
+                    field.write(path.as_bytes());
+                    let field = field.finish();
                     for word in learn::words(text) {
                         let range = word.range();
                         if is_like_a_name(&text[range.clone()]) {
