@@ -202,6 +202,21 @@ pub fn of_field(base: u64, path: &str) -> u64 {
     hasher.finish()
 }
 
+/// The same in a message of a protocol: a command of Redis has its arguments at their positions.
+pub fn of_part(base: u64, path: &str, protocol: &str) -> u64 {
+    let position = path.len() == 1 && path.bytes().all(|byte| byte.is_ascii_digit());
+    let field = of_field(base, path);
+    match position && protocol == "redis" {
+        true => {
+            let mut hasher = FxHasher::default();
+            hasher.write_u64(field);
+            hasher.write(path.as_bytes());
+            hasher.finish()
+        }
+        false => field,
+    }
+}
+
 /// Values by their places, in the order of time.
 pub type Values = FxHashMap<u64, Vec<(u64, String)>>;
 
@@ -219,7 +234,7 @@ pub fn gather(run: &Run, noise: &mut Noise) -> Values {
                     if text.len() > TEXT_MAX {
                         return;
                     }
-                    let field = of_field(base, path);
+                    let field = of_part(base, path, item.protocol);
                     for word in words(text) {
                         let place = word.place(field);
                         if all.len() >= PLACES_MAX && !all.contains_key(&place) {

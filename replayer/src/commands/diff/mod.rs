@@ -9,6 +9,7 @@ mod cause;
 mod chance;
 mod clocks;
 mod compare;
+mod cut_off;
 mod difference;
 mod ending;
 mod first_seen;

@@ -188,7 +188,7 @@ fn rest_of(item: &Item, names: &FxHashSet<&str>) -> u64 {
     let mut hasher = FxHasher::default();
     for (_, word) in tokens(&text) {
         let digits = word.bytes().any(|byte| byte.is_ascii_digit());
-        if !names.contains(word) && !(digits && word.len() > NAME_MAX) {
+        if !(names.contains(word) || digits && word.len() > NAME_MAX) {
             hasher.write(word.as_bytes());
             hasher.write_u8(0);
         }

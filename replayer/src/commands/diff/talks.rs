@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use super::alike::{likeness, print, shape};
 use super::clocks::away;
 use super::compare::{shown, Found, SLOWER_BY_NS};
+use super::cut_off;
 use super::difference::{Difference, Kind};
 use super::in_order::{answers_in_order, is_one_by_one};
 use super::learn;
@@ -511,6 +512,10 @@ impl<'a> Comparing<'a> {
         if items[0].body == items[1].body {
             return None;
         }
+        if cut_off::is_cut(self.runs, of.map(|of| of.talk), side, items) {
+            self.noise.suppress_builtin(Builtin::Timing, 1);
+            return None;
+        }
         let now_ns = [0, 1]
             .map(|run: usize| self.runs[run].wall_ns + i128::from(items[run].sight.point.time_ns));
         let mut comparer = Comparer {
@@ -665,6 +670,10 @@ impl<'a> Comparing<'a> {
         };
         if self.noise.mask(spot, &item.text, &mut hits) == "<ignored>" {
             self.noise.suppress(&hits);
+            return None;
+        }
+        if cut_off::is_unread(of.talk, side, item) {
+            self.noise.suppress_builtin(Builtin::Timing, 1);
             return None;
         }
         let route = self.route(run, of, side, item);
