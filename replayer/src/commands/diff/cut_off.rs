@@ -4,14 +4,81 @@
 use reenact_causal::Ended;
 use reenact_wire::Node;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::learn;
 use super::run::{Item, Run, Talk};
 
-/// Whether nobody read a message, though what was written before it was read.
-pub fn is_unread(talk: &Talk, side: usize, item: &Item) -> bool {
-    let lane = &talk.lanes[side];
-    talk.channel == "pipe"
-        && item.received.is_none()
-        && lane.first().is_some_and(|first| first.received.is_some())
+/// Leaves out what was written to readers that stop early, as those of their kind do in either run: what they did not
+/// read, and what they read and did not hand on. Returns how much more that was in one of the runs.
+pub fn leave_out(runs: &mut [Run; 2]) -> u64 {
+    let mut early: FxHashSet<String> = FxHashSet::default();
+    for run in runs.iter() {
+        for talk in run.talks.iter().filter(|talk| talk.channel == "pipe") {
+            if talk.lanes.iter().any(|lane| is_unread(lane)) {
+                early.insert(learn::roles(run, talk));
+            }
+        }
+    }
+    if early.is_empty() {
+        return 0;
+    }
+    let [a, b] = runs;
+    trim(a, &early).abs_diff(trim(b, &early))
+}
+
+/// Whether something was read and nothing behind some place.
+fn is_unread(lane: &[Item]) -> bool {
+    let read = lane.first().is_some_and(|first| first.received.is_some());
+    read && lane.last().is_some_and(|last| last.received.is_none())
+}
+
+fn line(item: &Item) -> Option<&str> {
+    match &item.body {
+        Node::Text(text) => Some(text.trim_end_matches(['\r', '\n'])),
+        _ => None,
+    }
+}
+
+fn trim(run: &mut Run, early: &FxHashSet<String>) -> u64 {
+    let cut: Vec<usize> = (0..run.talks.len())
+        .filter(|at| {
+            let talk = &run.talks[*at];
+            talk.channel == "pipe" && early.contains(&learn::roles(run, talk))
+        })
+        .collect();
+    let reader = |talk: &Talk| {
+        let mut read = talk.lanes.iter().flatten();
+        let read = read.find_map(|item| item.received.as_ref());
+        read.map(|sight| sight.point.event.stream.process)
+    };
+    let readers: FxHashSet<u32> = cut
+        .iter()
+        .filter_map(|at| reader(&run.talks[*at]))
+        .collect();
+    let mut said: FxHashMap<u32, FxHashSet<String>> = FxHashMap::default();
+    for item in run.talks.iter().flat_map(|talk| &talk.lanes).flatten() {
+        let sender = item.sight.point.event.stream.process;
+        if let Some(text) = line(item).filter(|_| readers.contains(&sender)) {
+            said.entry(sender).or_default().insert(text.to_owned());
+        }
+    }
+    let mut count = 0;
+    for at in cut {
+        let talk = &mut run.talks[at];
+        let said = reader(talk).and_then(|reader| said.get(&reader));
+        for lane in &mut talk.lanes {
+            let before = lane.len();
+            lane.retain(|item| {
+                let handed_on = said
+                    .zip(line(item))
+                    .is_none_or(|(said, text)| said.contains(text));
+                item.received.is_some() && handed_on
+            });
+            count += (before - lane.len()) as u64;
+        }
+    }
+    count
 }
 
 /// Whether one of two messages is the beginning of the other, and the last that its sender could write.

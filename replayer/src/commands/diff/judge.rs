@@ -16,7 +16,7 @@ use super::about::{
     in_vain, is_conflict, is_fine, is_handed_on, passes_on, picks, process_in, process_of,
     same_memory, sooner, Words,
 };
-use super::cause::{seen, suspected, Cause, How, HARMLESS, LOOSE};
+use super::cause::{seen, suspected, Cause, How, HARMLESS, LOOSE, WEAK};
 use super::chance;
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
@@ -768,7 +768,8 @@ impl<'a> Ranks<'a> {
             Kind::Randomness
                 if matches!(root.kind, Kind::Missing | Kind::Extra) || root.forwarded =>
             {
-                return root.kind.weight() - LATER;
+                let left = if root.weak { WEAK } else { 1.0 };
+                return root.kind.weight() * left - LATER;
             }
             // Where threads ran in another order, that may be because of what was drawn.
             Kind::Randomness if sure && picks(root) && suspect.outside => {

@@ -301,6 +301,8 @@ fn open(files: [&Path; 2], decoding: &Decoding) -> Result<[Run; 2], DiffError> {
     let mut runs = [a?, b?];
     runs.iter_mut()
         .for_each(|run| run.of_kernel = kernel::leave_out(run));
+    let unread = cut_off::leave_out(&mut runs);
+    runs[1].unread = unread;
     for (run, path) in runs.iter().zip(files) {
         if run.is_cut {
             eprintln!(
@@ -316,6 +318,7 @@ fn open(files: [&Path; 2], decoding: &Decoding) -> Result<[Run; 2], DiffError> {
 fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
     let [a, b] = runs;
     noise.add_folders([a.folder(), b.folder()]);
+    noise.suppress_builtin(noise::Builtin::Timing, b.unread);
     let beats = a.heartbeats.abs_diff(b.heartbeats);
     noise.suppress_builtin(noise::Builtin::Heartbeat, beats);
     noise.suppress_builtin(noise::Builtin::Startup, a.early.abs_diff(b.early));

@@ -26,6 +26,8 @@ const MESSAGES_MAX: usize = 40_000;
 const NAME_MIN: usize = 2;
 const NAME_MAX: usize = 12;
 const NAMES_MIN: usize = 3;
+/// Characters of names of which two are enough.
+const LONG_MIN: usize = 6;
 /// Values of one place that are looked at.
 const VALUES_MAX: usize = 512;
 /// Names that stand for two things and are told.
@@ -86,10 +88,22 @@ pub fn replaced(text: &str, names: &Names) -> Option<String> {
     Some(out)
 }
 
-fn is_like_a_name(word: &str) -> bool {
-    (NAME_MIN..=NAME_MAX).contains(&word.len())
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+/// What may be a name in a word: what stands behind its last dash, if that is long enough.
+fn name_in(word: &str) -> Option<&str> {
+    let last = word.rsplit(['-', '_', '.']).next().unwrap_or(word);
+    let name = if last.len() >= LONG_MIN { last } else { word };
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let letters = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let fits = (NAME_MIN..=NAME_MAX).contains(&name.len());
+    (fits && plain && letters).then_some(name)
+}
+
+/// Whether a name is long enough, and mixed enough, to be one though there are few.
+fn is_long(name: &str) -> bool {
+    let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    name.len() >= LONG_MIN
+        && name.bytes().all(hexadecimal)
+        && name.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// What processes that read random bytes say, by the places of words that may be names.
@@ -116,11 +130,11 @@ fn gather<'a>(run: &'a Run, noise: &mut Noise) -> Places<'a> {
                     field.write(path.as_bytes());
                     let field = field.finish();
                     for word in learn::words(text) {
-                        let range = word.range();
-                        if is_like_a_name(&text[range.clone()]) {
+                        let word_at = &text[word.range()];
+                        if let Some(name) = name_in(word_at) {
                             let values = all.entry(word.place(field)).or_default();
                             values.push(Said {
-                                word: text[range].to_owned(),
+                                word: name.to_owned(),
                                 item,
                                 rest: 0,
                             });
@@ -162,10 +176,10 @@ fn are_like_names(a: &[Said<'_>], b: &[Said<'_>]) -> bool {
     };
     let [of_a, of_b] = [a, b].map(distinct);
     let len = a.first().map_or(0, |one| one.word.len());
+    let long = a.iter().chain(b).all(|one| is_long(&one.word)) && of_a.min(of_b) > 1;
+    let many = of_a.min(of_b) >= NAMES_MIN && of_a * 5 >= a.len() * 4 && of_b * 2 >= b.len();
     a.len().max(b.len()) <= VALUES_MAX
-        && of_a.min(of_b) >= NAMES_MIN
-        && of_a * 5 >= a.len() * 4
-        && of_b * 2 >= b.len()
+        && (long || many)
         && a.iter().chain(b).all(|one| one.word.len() == len)
 }
 
@@ -303,8 +317,11 @@ pub fn find(runs: [&Run; 2], noise: &mut Noise) -> (Names, Vec<Difference>) {
     let mut twice = Vec::new();
     for (_, a, b) in places {
         let both = pairs(a, b);
+        // Each is drawn for one thing there.
+        let words: FxHashSet<&str> = a.iter().map(|one| one.word.as_str()).collect();
+        let once = words.len() == a.len() && a.len() == b.len();
         for (at, (one, other)) in both.iter().enumerate() {
-            if known.add(&one.word, &other.word) && twice.len() < TWICE_MAX {
+            if known.add(&one.word, &other.word) && once && twice.len() < TWICE_MAX {
                 let first = both[..at]
                     .iter()
                     .find(|(_, known)| known.word == other.word);
@@ -312,7 +329,7 @@ pub fn find(runs: [&Run; 2], noise: &mut Noise) -> (Names, Vec<Difference>) {
             }
         }
     }
-    match known.to_b.len() >= NAMES_MIN {
+    match known.to_b.len() > 1 {
         true => (known.names(), twice),
         false => (Names::default(), Vec::new()),
     }

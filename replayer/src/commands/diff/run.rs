@@ -148,6 +148,8 @@ pub struct Run {
     pub early: u64,
     /// What the kernel answered.
     pub of_kernel: u64,
+    /// How much more was left out than of the run that it is compared with, as nobody needed it.
+    pub unread: u64,
     /// Processes that only waited for something, or served those.
     pub waiting: BTreeSet<u32>,
     pub is_cut: bool,
@@ -650,6 +652,7 @@ impl Gatherer {
             heartbeats,
             early,
             of_kernel: 0,
+            unread: 0,
             waiting: BTreeSet::new(),
             is_cut: reader.is_cut(),
         }

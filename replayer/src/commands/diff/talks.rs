@@ -672,10 +672,6 @@ impl<'a> Comparing<'a> {
             self.noise.suppress(&hits);
             return None;
         }
-        if cut_off::is_unread(of.talk, side, item) {
-            self.noise.suppress_builtin(Builtin::Timing, 1);
-            return None;
-        }
         let route = self.route(run, of, side, item);
         let (kind, verb) = match run {
             0 => (Kind::Missing, MISSING),
