@@ -720,6 +720,10 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
         noise.suppress_builtin(Builtin::Timing, 1);
         return;
     }
+    if runs[0].cut_short.contains(&a.number) && runs[1].cut_short.contains(&b.number) {
+        noise.suppress_builtin(Builtin::Timing, 1);
+        return;
+    }
     // Whom the run tells to end may come to its own end before it is killed.
     let told = |process: &Process| {
         let mut notes = process.notes.iter();

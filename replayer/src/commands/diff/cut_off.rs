@@ -66,6 +66,7 @@ fn trim(run: &mut Run, early: &FxHashSet<String>) -> u64 {
     let mut count = 0;
     for at in cut {
         let talk = &mut run.talks[at];
+        run.cut_short.extend(talk.ends[0]);
         let said = reader(talk).and_then(|reader| said.get(&reader));
         for lane in &mut talk.lanes {
             let before = lane.len();

@@ -495,6 +495,12 @@ mod tests {
     }
 
     #[test]
+    fn arguments_of_a_command_have_positions() {
+        assert_ne!(of_part(1, "1", "redis"), of_part(1, "2", "redis"));
+        assert_eq!(of_part(1, "1", "http/1"), of_part(1, "2", "http/1"));
+    }
+
+    #[test]
     fn words_are_known_by_the_names_in_front_of_them() {
         let text = "GET a=1 \"b\": 2.5 x7";
         let found: Vec<&str> = words(text)

@@ -168,6 +168,13 @@ fn first_said(run: &Run) -> FxHashMap<String, u64> {
     first
 }
 
+/// Whether values of one place are long enough to be names by themselves: numbers alone are not.
+fn are_long(a: &[Said<'_>], b: &[Said<'_>]) -> bool {
+    let mut all = a.iter().chain(b);
+    let letters = |one: &Said<'_>| one.word.bytes().any(|byte| byte.is_ascii_alphabetic());
+    all.clone().all(|one| is_long(&one.word)) && all.any(letters)
+}
+
 /// Whether values of one place may be names, as far as they say: each is another one.
 fn are_like_names(a: &[Said<'_>], b: &[Said<'_>]) -> bool {
     let distinct = |of: &[Said<'_>]| {
@@ -176,7 +183,7 @@ fn are_like_names(a: &[Said<'_>], b: &[Said<'_>]) -> bool {
     };
     let [of_a, of_b] = [a, b].map(distinct);
     let len = a.first().map_or(0, |one| one.word.len());
-    let long = a.iter().chain(b).all(|one| is_long(&one.word)) && of_a.min(of_b) > 1;
+    let long = are_long(a, b);
     let many = of_a.min(of_b) >= NAMES_MIN && of_a * 5 >= a.len() * 4 && of_b * 2 >= b.len();
     a.len().max(b.len()) <= VALUES_MAX
         && (long || many)
@@ -315,7 +322,13 @@ pub fn find(runs: [&Run; 2], noise: &mut Noise) -> (Names, Vec<Difference>) {
     places.sort_by_key(|(time_ns, ..)| *time_ns);
     let mut known = Known::default();
     let mut twice = Vec::new();
+    let mut alone = Names::default();
     for (_, a, b) in places {
+        if are_long(a, b) {
+            let words = a.iter().chain(b).map(|one| one.word.clone());
+            alone.extend(words.map(|word| (word, "<renamed>".to_owned())));
+            continue;
+        }
         let both = pairs(a, b);
         // Each is drawn for one thing there.
         let words: FxHashSet<&str> = a.iter().map(|one| one.word.as_str()).collect();
@@ -329,10 +342,12 @@ pub fn find(runs: [&Run; 2], noise: &mut Noise) -> (Names, Vec<Difference>) {
             }
         }
     }
-    match known.to_b.len() > 1 {
-        true => (known.names(), twice),
-        false => (Names::default(), Vec::new()),
+    if known.to_b.len() >= NAMES_MIN {
+        alone.extend(known.names());
+    } else {
+        twice.clear();
     }
+    (alone, twice)
 }
 
 /// That the second run drew one name for two things.
@@ -382,6 +397,14 @@ mod tests {
         assert_eq!(masked("GET /p/hw?x"), "GET /p/<renamed 0>?x");
         assert_eq!(masked("hw lock:hw"), "<renamed 0> lock:<renamed 0>");
         assert_eq!(masked("hwy"), "");
+    }
+
+    #[test]
+    fn names_stand_behind_dashes_or_alone() {
+        assert_eq!(name_in("b-519429"), Some("519429"));
+        assert_eq!(name_in("hw"), Some("hw"));
+        assert_eq!([name_in("519429"), name_in("x"), name_in("a-b")], [None; 3]);
+        assert!(is_long("a96747") && !is_long("faced") && !is_long("accede"));
     }
 
     #[test]
