@@ -758,6 +758,11 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
         matches!(how(process), Ended::Signal(_) | Ended::Killed) && !faults
     };
     difference.outside = killed(a) || killed(b);
+    let tries = |process: &Process| {
+        let mut notes = process.notes.iter();
+        notes.any(|(text, _)| text.starts_with("cannot connect to ") && !is_lookup(text))
+    };
+    difference.again = tries(a) || tries(b);
     difference.decides = match (killed(a), killed(b)) {
         (true, false) => Some(0),
         (false, true) => Some(1),

@@ -344,8 +344,8 @@ impl<'a> Ranks<'a> {
             Kind::Output => root.permuted,
             Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
             Kind::Arguments => root.drawn,
-            // One of several tries in a loop may fail.
-            Kind::Exit => !root.outside && self.loops.contains(&process_in(root)),
+            // One of several tries to reach somebody may fail.
+            Kind::Exit => root.again && self.loops.contains(&process_in(root)),
             Kind::Process | Kind::Environment => false,
             Kind::Program | Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }

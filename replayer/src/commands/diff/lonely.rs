@@ -16,8 +16,6 @@ use super::talks::{Comparing, Described, Within, EXTRA, MISSING, OF_LANE_MAX};
 const AGAIN_MIN: u64 = 5;
 /// Of what is only looked at.
 const LOOKS_MIN: u64 = 3;
-/// Of what is looked at less often.
-const LESS_MIN: u64 = 2;
 /// What is asked so many times more in all, and so many times as often as in the first run, is a storm.
 const STORM_MIN: u64 = 10;
 const STORM_TIMES: u64 = 3;
@@ -71,13 +69,10 @@ impl<'a> Comparing<'a> {
                 }
             }
         }
-        let missing: FxHashSet<u64> = lonely[0].iter().map(|one| one.hash).collect();
-        let still = looks::counts(&talks[1], &missing);
         let asked = [0, 1].map(|run: usize| looks::questions(&talks[run]));
         for run in [0, 1] {
             let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
             let mut asks_change: FxHashMap<(&str, usize, u64), bool> = FxHashMap::default();
-            let mut decoded: FxHashSet<(&str, usize, u64)> = FxHashSet::default();
             let mut again: FxHashMap<(&str, usize, u64), (usize, u64)> = FxHashMap::default();
             for (at, one) in lonely[run].iter().enumerate() {
                 if paired[run].contains(&at) {
@@ -91,9 +86,6 @@ impl<'a> Comparing<'a> {
                 }
                 let item = &of.talk.lanes[one.side][one.at];
                 asks_change.insert(same, polls::changes(item));
-                if one.side == 0 && item.protocol != of.talk.channel {
-                    decoded.insert(same);
-                }
                 if self.is_cut_off(run, of, one) {
                     self.noise.suppress_builtin(Builtin::Timing, 1);
                     continue;
@@ -122,10 +114,6 @@ impl<'a> Comparing<'a> {
                 let of_ends = known_ends.get(&same).copied().unwrap_or(0);
                 let often = of_roles >= AGAIN_MIN || of_ends >= LOOKS_MIN && looks;
                 difference.again = often && times <= of_roles && !storms.contains(&at);
-                // What the second run looks at again and again, too, only less often.
-                let of_second = still.get(&same).copied().unwrap_or(0);
-                let only_looks = looks && decoded.contains(&same) || difference.look;
-                difference.again |= run == 0 && only_looks && of_second >= LESS_MIN.max(times);
                 let verb = match (run, known.contains_key(&same), times) {
                     (0, _, 1) | (1, false, 1) => continue,
                     (0, _, _) => format!("is missing {times} times in the second run"),

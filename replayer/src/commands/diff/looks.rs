@@ -3,7 +3,7 @@
 //! Whoever looks, in both runs, sees what there is at that moment. That one of them saw something on the way which
 //! the other did not is chance, where things came to the one that is asked in another order.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::polls;
 use super::talks::Described;
@@ -17,23 +17,6 @@ pub fn questions<'a>(talks: &'a [Described<'_>]) -> Questions<'a> {
         hashes.map(|hash| (of.roles.as_str(), *hash))
     });
     all.collect()
-}
-
-/// How often a run says what is looked for: by roles, side and hash.
-pub fn counts<'a>(
-    talks: &'a [Described<'_>],
-    wanted: &FxHashSet<u64>,
-) -> FxHashMap<(&'a str, usize, u64), u64> {
-    let mut counts = FxHashMap::default();
-    for of in talks.iter().filter(|_| !wanted.is_empty()) {
-        for (side, hashes) in of.hashes.iter().enumerate() {
-            for hash in hashes.iter().filter(|hash| wanted.contains(hash)) {
-                let count = counts.entry((of.roles.as_str(), side, *hash));
-                *count.or_default() += 1;
-            }
-        }
-    }
-    counts
 }
 
 /// Whether a message answers a look at how things are, as there is one in the other run, too.
