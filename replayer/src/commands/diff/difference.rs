@@ -305,3 +305,39 @@ impl Difference {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cause::FOLLOWS;
+    use super::*;
+
+    #[test]
+    fn kinds_rank_as_documented() {
+        let kinds = [
+            Kind::Jump,
+            Kind::Overtaken,
+            Kind::Slow,
+            Kind::Missing,
+            Kind::Process,
+            Kind::Payload,
+            Kind::Happening,
+            Kind::Checksum,
+            Kind::Exit,
+            Kind::Elsewhere,
+            Kind::Written,
+            Kind::File,
+            Kind::Environment,
+            Kind::Arguments,
+            Kind::Program,
+            Kind::Threads,
+            Kind::Output,
+            Kind::Randomness,
+            Kind::Clock,
+        ];
+        assert!(kinds
+            .windows(2)
+            .all(|pair| pair[0].weight() > pair[1].weight()));
+        // A given root is above any message that follows from it.
+        assert!(Kind::Missing.weight() * FOLLOWS < Kind::Output.weight());
+    }
+}

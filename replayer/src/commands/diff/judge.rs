@@ -796,7 +796,6 @@ impl<'a> Ranks<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cause::FOLLOWS;
     use super::super::run::Sight;
     use super::*;
     use crate::commands::diff::compare::shown;
@@ -1025,35 +1024,5 @@ mod tests {
             &[("fatal", "exit")],
         );
         assert_eq!(order(&judgement)[0], "fatal");
-    }
-
-    #[test]
-    fn kinds_rank_as_documented() {
-        let kinds = [
-            Kind::Jump,
-            Kind::Overtaken,
-            Kind::Slow,
-            Kind::Missing,
-            Kind::Process,
-            Kind::Payload,
-            Kind::Happening,
-            Kind::Checksum,
-            Kind::Exit,
-            Kind::Elsewhere,
-            Kind::Written,
-            Kind::File,
-            Kind::Environment,
-            Kind::Arguments,
-            Kind::Program,
-            Kind::Threads,
-            Kind::Output,
-            Kind::Randomness,
-            Kind::Clock,
-        ];
-        assert!(kinds
-            .windows(2)
-            .all(|pair| pair[0].weight() > pair[1].weight()));
-        // A given root is above any message that follows from it.
-        assert!(Kind::Missing.weight() * FOLLOWS < Kind::Output.weight());
     }
 }
