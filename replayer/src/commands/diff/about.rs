@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::difference::{Difference, Kind};
-use super::order::{is_name, words_in};
+use super::order::{is_id, is_name, words_in};
 
 /// Digits behind the point of a number that was measured.
 const FINE_DIGITS_MIN: usize = 3;
@@ -77,7 +77,8 @@ impl Words {
         let mut of_failure = of_symptoms.clone();
         of_failure.retain(|word| {
             let having = overtaken.iter().filter(|one| one.common.contains(word));
-            is_name(word) && (overtaken.len() < 4 || having.count() * 2 <= overtaken.len())
+            (is_name(word) || is_id(word))
+                && (overtaken.len() < 4 || having.count() * 2 <= overtaken.len())
         });
         let candidates: Vec<BTreeSet<String>> = overtaken
             .iter()
@@ -128,6 +129,15 @@ pub fn is_handed_on(argument: &Difference, message: &Difference) -> bool {
         && message.kind == Kind::Payload
         && process_in(argument) == process_in(message)
         && !words_of(argument).is_disjoint(&words_of(message))
+}
+
+/// Whether somebody says again what only changed hands at one whose threads ran in another order: that is one of the
+/// two things that were given to others there.
+pub fn passes_on(root: &Difference, other: &Difference) -> bool {
+    root.threaded
+        && root.permuted
+        && matches!(other.kind, Kind::Missing | Kind::Extra | Kind::Payload)
+        && !words_of(root).is_disjoint(&words_of(other))
 }
 
 /// What a difference is about: the values that differ, or else what was said.

@@ -25,12 +25,16 @@ pub enum Builtin {
     Drawn,
     /// What says how busy the machine is.
     Load,
+    /// What the kernel itself answers.
+    Kernel,
+    /// A name that is drawn anew in each run.
+    Renamed,
     /// What differs between runs that passed.
     BetweenGoodRuns,
 }
 
 impl Builtin {
-    pub const ALL: [Builtin; 20] = [
+    pub const ALL: [Builtin; 22] = [
         Builtin::Uuid,
         Builtin::Token,
         Builtin::Time,
@@ -50,6 +54,8 @@ impl Builtin {
         Builtin::Shutdown,
         Builtin::Drawn,
         Builtin::Load,
+        Builtin::Kernel,
+        Builtin::Renamed,
         Builtin::BetweenGoodRuns,
     ];
 
@@ -74,6 +80,8 @@ impl Builtin {
             Builtin::Shutdown => "shutdown",
             Builtin::Drawn => "drawn",
             Builtin::Load => "load",
+            Builtin::Kernel => "kernel",
+            Builtin::Renamed => "renamed",
             Builtin::BetweenGoodRuns => "between-good-runs",
         }
     }

@@ -292,7 +292,7 @@ pub fn weighed(
 
 /// The random bytes that decide what the sender of a message does: those that it had read last, just before, or else
 /// those that its language seeds its own numbers with.
-fn drawn_before<'a>(all: &'a [Random], item: &Item) -> Option<&'a Random> {
+pub fn drawn_before<'a>(all: &'a [Random], item: &Item) -> Option<&'a Random> {
     let sent = item.sight.point;
     let earlier = |random: &&Random| random.point.time_ns <= sent.time_ns;
     let mut before = all.iter().rev().filter(earlier).filter(|random| {

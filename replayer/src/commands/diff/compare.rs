@@ -6,6 +6,7 @@ use reenact_causal::{Ended, Point};
 use reenact_wire::Node;
 
 use super::arguments::arguments;
+use super::clocks::clocks;
 use super::difference::{Difference, Kind, Shown};
 use super::forms::Forms;
 use super::inputs::{Opened, Took};
@@ -18,8 +19,6 @@ use crate::commands::show::words::{is_interpreter, shortened, signal_name};
 
 /// Random reads of one process that are looked at.
 const RANDOM_MAX: usize = 1024;
-/// How far apart the clocks of two runs are, each less the recording's own, to be told.
-const CLOCKS_APART_MS: i128 = 2_000;
 /// What is slow took so much longer, and so many times as long.
 pub const SLOWER_BY_NS: u64 = 200_000_000;
 pub const SLOWER_TIMES: u64 = 4;
@@ -105,7 +104,7 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             if parents[0].is_some_and(|parent| found.excused.contains(&parent.number)) {
                 found.excused.insert(a.number);
             }
-            program([a, b], parents, noise, found);
+            program(runs, [a, b], parents, noise, found);
             arguments(runs, [a, b], noise, found);
             environment([a, b], parents, noise, found);
             files(runs, [a, b], noise, found);
@@ -133,6 +132,7 @@ fn expired(run: &Run) -> Told {
 
 /// Whether two runs ran the same build of a program.
 fn program(
+    runs: [&Run; 2],
     of: [&Process; 2],
     parents: [Option<&Process>; 2],
     noise: &mut Noise,
@@ -165,6 +165,7 @@ fn program(
     };
     let mut difference = Difference::new(Kind::Program, what).at(side(a), side(b));
     difference.built = true;
+    difference.outside = (runs.iter()).all(|run| run.writers(path).next().is_none());
     found.differences.push(difference);
 }
 
@@ -514,57 +515,6 @@ fn looks(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
     }
 }
 
-/// A clock that is elsewhere than the recording's own clock, in one run.
-fn clocks(runs: [&Run; 2], of: [&Process; 2], parents: [Option<&Process>; 2], found: &mut Found) {
-    let ahead_ms = |process: &Process| process.inputs.jump.map_or(0, |(_, ns)| ns / 1_000_000);
-    let far = |of: [&Process; 2]| {
-        let apart = (ahead_ms(of[0]) - ahead_ms(of[1])).abs();
-        apart > CLOCKS_APART_MS
-    };
-    // What the parents saw as well is told of them.
-    let above = matches!(parents, [Some(a), Some(b)] if far([a, b]));
-    if !far(of) || above {
-        return;
-    }
-    let side = |process: &Process| match process.inputs.jump {
-        Some((point, _)) => {
-            let text = format!("reads a clock that is {}", away(ahead_ms(process)));
-            shown(&sight_of(process, point), text)
-        }
-        None => None,
-    };
-    let apart_ms = ahead_ms(of[1]) - ahead_ms(of[0]);
-    // The recording's own clock goes wrong with CLOCK_MONOTONIC: then the process seems to begin elsewhere.
-    let since = [0, 1].map(|run: usize| {
-        let begin_ns = i128::from(of[run].start.point.time_ns);
-        (begin_ns - i128::from(runs[run].start_ns)) / 1_000_000
-    });
-    let later_ms = since[1] - since[0];
-    let own = later_ms.abs() > CLOCKS_APART_MS && (later_ms + apart_ms).abs() * 10 < apart_ms.abs();
-    let (which, apart_ms) = match own {
-        true => ("monotonic clock", later_ms),
-        false => ("clock", apart_ms),
-    };
-    let what = format!(
-        "The {which} of {} is elsewhere: {} in the second run.",
-        of[0].title,
-        away(apart_ms)
-    );
-    let mut difference = Difference::new(Kind::Jump, what).at(side(of[0]), side(of[1]));
-    for (run, process) in of.iter().enumerate() {
-        let place = &mut difference.places[run];
-        place.get_or_insert_with(|| process.start.clone());
-    }
-    found.differences.push(difference);
-}
-
-/// `3600.000 s ahead`.
-pub fn away(ms: i128) -> String {
-    let word = if ms < 0 { "behind" } else { "ahead" };
-    let ms = ms.unsigned_abs();
-    format!("{}.{:03} s {word}", ms / 1000, ms % 1000)
-}
-
 /// What took far longer in one of the runs, and waits for nobody who is recorded.
 fn slow(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
     // By names without what differs between any two runs.
@@ -770,6 +720,10 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
         noise.suppress_builtin(Builtin::Timing, 1);
         return;
     }
+    if runs[0].cut_short.contains(&a.number) && runs[1].cut_short.contains(&b.number) {
+        noise.suppress_builtin(Builtin::Timing, 1);
+        return;
+    }
     // Whom the run tells to end may come to its own end before it is killed.
     let told = |process: &Process| {
         let mut notes = process.notes.iter();
@@ -804,6 +758,11 @@ fn endings(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Fo
         matches!(how(process), Ended::Signal(_) | Ended::Killed) && !faults
     };
     difference.outside = killed(a) || killed(b);
+    let tries = |process: &Process| {
+        let mut notes = process.notes.iter();
+        notes.any(|(text, _)| text.starts_with("cannot connect to ") && !is_lookup(text))
+    };
+    difference.again = tries(a) || tries(b);
     difference.decides = match (killed(a), killed(b)) {
         (true, false) => Some(0),
         (false, true) => Some(1),

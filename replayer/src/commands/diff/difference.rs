@@ -187,6 +187,8 @@ pub struct Difference {
     pub timely: bool,
     /// Messages arrived or threads ran in another order before it.
     pub reordered: bool,
+    /// Its process was told the same in the same order, and its threads ran in another one.
+    pub threaded: bool,
     /// It is about a file that was written again and again in the run.
     pub written: bool,
     /// Who sent, in the second run, the message that came behind another.
@@ -247,6 +249,7 @@ impl Difference {
             permuted: false,
             timely: false,
             reordered: false,
+            threaded: false,
             written: false,
             sender: None,
             own_way: false,
@@ -300,5 +303,41 @@ impl Difference {
         self.places = [&a, &b].map(|side| side.as_ref().map(|shown| shown.sight.clone()));
         self.sides = [a, b];
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cause::FOLLOWS;
+    use super::*;
+
+    #[test]
+    fn kinds_rank_as_documented() {
+        let kinds = [
+            Kind::Jump,
+            Kind::Overtaken,
+            Kind::Slow,
+            Kind::Missing,
+            Kind::Process,
+            Kind::Payload,
+            Kind::Happening,
+            Kind::Checksum,
+            Kind::Exit,
+            Kind::Elsewhere,
+            Kind::Written,
+            Kind::File,
+            Kind::Environment,
+            Kind::Arguments,
+            Kind::Program,
+            Kind::Threads,
+            Kind::Output,
+            Kind::Randomness,
+            Kind::Clock,
+        ];
+        assert!(kinds
+            .windows(2)
+            .all(|pair| pair[0].weight() > pair[1].weight()));
+        // A given root is above any message that follows from it.
+        assert!(Kind::Missing.weight() * FOLLOWS < Kind::Output.weight());
     }
 }

@@ -42,7 +42,7 @@ fn is_stderr(difference: &Difference) -> bool {
 }
 
 /// Whether the commands that were recorded end alike.
-fn end_alike(runs: [&Run; 2]) -> bool {
+pub fn end_alike(runs: [&Run; 2]) -> bool {
     let [a, b] = runs.map(|run| {
         let root = run.processes.values().next();
         root.and_then(|root| root.end.as_ref()).map(|(how, _)| *how)

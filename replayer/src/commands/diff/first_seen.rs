@@ -7,13 +7,20 @@ use crate::commands::show::words::shortened;
 /// Characters of what is seen first.
 const TEXT_MAX: usize = 300;
 
-/// The sentence of a program or its code that differs, with what is first seen of that, if anything is. `candidates`:
-/// what differs, in the order of time.
+/// The sentence of a program or its code that differs, with what is first seen of that, if anything is. `programs`: the
+/// same in each process that runs it; `candidates`: what differs, in the order of time; `shares`: whether it speaks of
+/// what failed, which tells more.
 pub fn told<'a>(
-    program: &Difference,
+    programs: impl Iterator<Item = &'a Difference> + Clone,
     candidates: impl Iterator<Item = &'a Difference> + Clone,
+    shares: &dyn Fn(&Difference) -> bool,
 ) -> Option<String> {
-    let seen = first(program, candidates)?;
+    let sharing = candidates.clone().filter(|one| shares(one));
+    let mut all = programs.clone();
+    let telling = all.find_map(|one| Some((one, first(one, sharing.clone())?)));
+    let mut all = programs;
+    let (program, seen) =
+        telling.or_else(|| all.find_map(|one| Some((one, first(one, candidates.clone())?))))?;
     let fields = seen.fields.iter().take(2).map(in_short);
     let fields: Vec<String> = fields.collect();
     let mut text = shortened(seen.what.trim_end_matches('.'), TEXT_MAX);

@@ -12,6 +12,8 @@ use reenact_trace::{Event, Reader, StreamId, TraceError};
 use reenact_wire::escape;
 use rustc_hash::FxHashMap;
 
+use super::clocks::{Clocks, CLOCK_GETTIME, CLOCK_MONOTONIC, TIME};
+
 /// Bytes at the beginning of a file that are kept to be compared as text.
 const HEAD_MAX: usize = 64 << 10;
 /// And of all files together.
@@ -45,8 +47,6 @@ const FSYNC: u16 = 74;
 const FDATASYNC: u16 = 75;
 const GETTIMEOFDAY: u16 = 96;
 const SYNC: u16 = 162;
-const TIME: u16 = 201;
-const CLOCK_GETTIME: u16 = 228;
 const CLOCK_NANOSLEEP: u16 = 230;
 const SYNC_FILE_RANGE: u16 = 277;
 const PREADV: u16 = 295;
@@ -55,10 +55,6 @@ const SYNCFS: u16 = 306;
 const GETRANDOM: u16 = 318;
 const PREADV2: u16 = 327;
 const PWRITEV2: u16 = 328;
-const CLOCK_REALTIME: u64 = 0;
-const CLOCK_MONOTONIC: u64 = 1;
-const CLOCK_REALTIME_COARSE: u64 = 5;
-const CLOCK_MONOTONIC_COARSE: u64 = 6;
 /// Libraries seed their hash tables so as they start, whatever the program does.
 const GRND_NONBLOCK: u64 = 1;
 const MKDIR: u16 = 83;
@@ -180,6 +176,8 @@ pub struct Inputs {
     pub clock: Option<Point>,
     /// Where a clock first was elsewhere than the recording's own, and how far ahead, in nanoseconds.
     pub jump: Option<(Point, i128)>,
+    /// What CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC, where it is first read in a run.
+    pub boot: Option<(Point, i128)>,
     /// Questions about paths other than opening them, by call and path: the last error number, or 0.
     pub looks: BTreeMap<(u16, String), (i64, Point)>,
     /// Last names of what it made that cannot have been there before, with the folders these are in.
@@ -210,8 +208,7 @@ struct Walk {
     tables: BTreeMap<u32, Arc<Table>>,
     /// When each task's event before returned.
     returned: FxHashMap<StreamId, u64>,
-    /// CLOCK_REALTIME less CLOCK_MONOTONIC, as the recording began.
-    wall_ns: i128,
+    clocks: Clocks,
     /// Bytes of files that may still be kept.
     left: usize,
     /// Parts of contents by their numbers, where they begin, and how long they are, hashed once.
@@ -228,7 +225,7 @@ pub fn read(
     let meta = reader.meta();
     let mut walk = Walk {
         parents,
-        wall_ns: i128::from(meta.wall_start_ns) - i128::from(meta.mono_start_ns),
+        clocks: Clocks::new(i128::from(meta.wall_start_ns) - i128::from(meta.mono_start_ns)),
         left: ALL_HEADS_MAX,
         ..Walk::default()
     };
@@ -336,14 +333,14 @@ impl Walk {
     ) {
         let header = &event.header;
         let time_ns = point.time_ns;
-        let wall_ns = self.wall_ns;
         let inputs = self.processes.entry(process).or_default();
         let fd = |at: usize| header.args[at] as u32;
         let success = u32::try_from(header.ret).ok();
         inputs.waits(point, event, took_ns);
         match header.nr {
             GETTIMEOFDAY | TIME | CLOCK_GETTIME => {
-                return inputs.reads_clock(point, ahead(event, wall_ns));
+                let ahead_ns = self.clocks.ahead(event, &mut inputs.boot, point);
+                return inputs.reads_clock(point, ahead_ns);
             }
             GETRANDOM => return inputs.reads_random(point, event),
             READ | PREAD64 | READV | PREADV | PREADV2 => {
@@ -683,32 +680,6 @@ fn is_disk(path: &str) -> bool {
 fn last_name(path: &[u8]) -> String {
     let name = path.rsplit(|byte| *byte == b'/').next();
     escape(name.unwrap_or_default())
-}
-
-/// How far a clock that was read is ahead of the recording's own.
-fn ahead(event: &Event, wall_ns: i128) -> Option<i128> {
-    let header = &event.header;
-    let real = match (header.nr, header.args[0]) {
-        (CLOCK_GETTIME, CLOCK_REALTIME | CLOCK_REALTIME_COARSE) => true,
-        (CLOCK_GETTIME, CLOCK_MONOTONIC | CLOCK_MONOTONIC_COARSE) => false,
-        (CLOCK_GETTIME, _) => return None,
-        (_, _) => true,
-    };
-    let read_ns = if header.nr == TIME {
-        i128::from(header.ret) * 1_000_000_000
-    } else {
-        let at = header.args[if header.nr == CLOCK_GETTIME { 1 } else { 0 }];
-        let mut parts = event.parts.iter();
-        let part = parts.find(|part| part.role == Role::Output && part.addr == at)?;
-        let word = |at: usize| {
-            let bytes = part.bytes.get(at..at + 8)?;
-            Some(i128::from(i64::from_le_bytes(bytes.try_into().ok()?)))
-        };
-        let fraction_ns = if header.nr == CLOCK_GETTIME { 1 } else { 1000 };
-        word(0)? * 1_000_000_000 + word(8)? * fraction_ns
-    };
-    let own_ns = i128::from(header.time_ns) + if real { wall_ns } else { 0 };
-    Some(read_ns - own_ns)
 }
 
 /// A content that is not all there has the hash of nothing.

@@ -13,10 +13,10 @@ use std::collections::BTreeSet;
 use reenact_causal::Place;
 
 use super::about::{
-    in_vain, is_conflict, is_fine, is_handed_on, picks, process_in, process_of, same_memory,
-    sooner, Words,
+    in_vain, is_conflict, is_fine, is_handed_on, passes_on, picks, process_in, process_of,
+    same_memory, sooner, Words,
 };
-use super::cause::{seen, suspected, Cause, How, HARMLESS, LOOSE};
+use super::cause::{seen, suspected, Cause, How, HARMLESS, LOOSE, WEAK};
 use super::chance;
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
@@ -53,6 +53,8 @@ const LATER: f64 = 0.005;
 /// How much a program says that was built anew, where what it does otherwise comes first, and what a storm has
 /// ahead of a message.
 const BUILT: f64 = 0.92;
+/// How much the order of threads says, where nothing else came in another one, and what they gave went to others.
+const BY_THREADS: f64 = 0.83;
 const STORM: f64 = 0.02;
 
 #[derive(Default)]
@@ -150,6 +152,9 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         difference.timely = ranks.is_timely(difference);
         difference.reordered = ranks.is_reordered(difference);
         difference.weak = ranks.is_weak(difference);
+        difference.threaded = !ranks.is_excused(difference)
+            && ranks.is_behind(difference, &[Kind::Threads])
+            && !ranks.is_behind(difference, &[Kind::Overtaken]);
     }
     let mut judgement = Judgement::default();
     if !differences.iter().any(Difference::is_seen) {
@@ -191,14 +196,17 @@ impl<'a> Ranks<'a> {
     /// the first knows only what would have come next without it.
     fn follows(&self, root: &Difference, other: &Difference) -> bool {
         // What was in a file before the run began follows from nothing in it.
-        let given = other.kind == Kind::File && other.outside;
+        let given = matches!(other.kind, Kind::File | Kind::Program) && other.outside
+            // Nor does what a clock says.
+            || other.kind == Kind::Jump && other.fields.is_empty();
+        let passes_on = passes_on(root, other);
         // What a program says of its state leads to nothing.
         let unlikely = root.kind == Kind::Program && root.weight() < Kind::Payload.weight();
         !unlikely
             && !matches!(root.kind, Kind::Checksum | Kind::Output)
-            && (!root.weak || other.weak || other.kind.is_symptom())
+            && (!root.weak || other.weak || other.kind.is_symptom() || passes_on)
             && !root.internal
-            && !root.permuted
+            && (!root.permuted || passes_on)
             && !is_handed_on(root, other)
             // The network loses what it loses, whatever the programs do.
             && !(other.lost && other.outside)
@@ -336,7 +344,9 @@ impl<'a> Ranks<'a> {
             Kind::Output => root.permuted,
             Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
             Kind::Arguments => root.drawn,
-            Kind::Process | Kind::Exit | Kind::Environment => false,
+            // One of several tries to reach somebody may fail.
+            Kind::Exit => root.again && self.loops.contains(&process_in(root)),
+            Kind::Process | Kind::Environment => false,
             Kind::Program | Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }
     }
@@ -634,8 +644,12 @@ impl<'a> Ranks<'a> {
             if difference.kind == Kind::Program {
                 let all = overtaken.iter().copied().chain(differences);
                 let same = differences.iter().filter(|one| one.what == difference.what);
-                let mut same = same.filter(|one| one.kind == Kind::Program);
-                let told = same.find_map(|one| first_seen::told(one, all.clone()));
+                let same = same.filter(|one| one.kind == Kind::Program);
+                let shares = |one: &Difference| words.shares(one);
+                let told = first_seen::told(same, all, &shares);
+                if difference.built && *is_root && told.is_some() && how.leads && fails {
+                    cause.score = cause.score.max(BUILT);
+                }
                 cause.difference.what = told.unwrap_or(cause.difference.what);
             }
             if difference.decisive {
@@ -748,11 +762,14 @@ impl<'a> Ranks<'a> {
         };
         let ahead = match suspect.kind {
             Kind::Threads if sure && (fresh() || named) => Some(AHEAD * 0.75),
+            // The same was told in the same order, and went to others.
+            Kind::Threads if root.threaded && root.permuted && named => return BY_THREADS,
             // What is lost or said again is told by itself: that chance did it is behind that.
             Kind::Randomness
                 if matches!(root.kind, Kind::Missing | Kind::Extra) || root.forwarded =>
             {
-                return root.kind.weight() - LATER;
+                let left = if root.weak { WEAK } else { 1.0 };
+                return root.kind.weight() * left - LATER;
             }
             // Where threads ran in another order, that may be because of what was drawn.
             Kind::Randomness if sure && picks(root) && suspect.outside => {
@@ -779,7 +796,6 @@ impl<'a> Ranks<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cause::FOLLOWS;
     use super::super::run::Sight;
     use super::*;
     use crate::commands::diff::compare::shown;
@@ -1008,35 +1024,5 @@ mod tests {
             &[("fatal", "exit")],
         );
         assert_eq!(order(&judgement)[0], "fatal");
-    }
-
-    #[test]
-    fn kinds_rank_as_documented() {
-        let kinds = [
-            Kind::Jump,
-            Kind::Overtaken,
-            Kind::Slow,
-            Kind::Missing,
-            Kind::Process,
-            Kind::Payload,
-            Kind::Happening,
-            Kind::Checksum,
-            Kind::Exit,
-            Kind::Elsewhere,
-            Kind::Written,
-            Kind::File,
-            Kind::Environment,
-            Kind::Arguments,
-            Kind::Program,
-            Kind::Threads,
-            Kind::Output,
-            Kind::Randomness,
-            Kind::Clock,
-        ];
-        assert!(kinds
-            .windows(2)
-            .all(|pair| pair[0].weight() > pair[1].weight()));
-        // A given root is above any message that follows from it.
-        assert!(Kind::Missing.weight() * FOLLOWS < Kind::Output.weight());
     }
 }

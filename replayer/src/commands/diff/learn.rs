@@ -92,7 +92,7 @@ pub struct Word {
 }
 
 impl Word {
-    fn place(&self, base: u64) -> u64 {
+    pub fn place(&self, base: u64) -> u64 {
         let mut hasher = FxHasher::default();
         hasher.write_u64(base);
         hasher.write_u64(self.by);
@@ -202,6 +202,21 @@ pub fn of_field(base: u64, path: &str) -> u64 {
     hasher.finish()
 }
 
+/// The same in a message of a protocol: a command of Redis has its arguments at their positions.
+pub fn of_part(base: u64, path: &str, protocol: &str) -> u64 {
+    let position = path.len() == 1 && path.bytes().all(|byte| byte.is_ascii_digit());
+    let field = of_field(base, path);
+    match position && protocol == "redis" {
+        true => {
+            let mut hasher = FxHasher::default();
+            hasher.write_u64(field);
+            hasher.write(path.as_bytes());
+            hasher.finish()
+        }
+        false => field,
+    }
+}
+
 /// Values by their places, in the order of time.
 pub type Values = FxHashMap<u64, Vec<(u64, String)>>;
 
@@ -219,7 +234,7 @@ pub fn gather(run: &Run, noise: &mut Noise) -> Values {
                     if text.len() > TEXT_MAX {
                         return;
                     }
-                    let field = of_field(base, path);
+                    let field = of_part(base, path, item.protocol);
                     for word in words(text) {
                         let place = word.place(field);
                         if all.len() >= PLACES_MAX && !all.contains_key(&place) {
@@ -477,6 +492,12 @@ mod tests {
             &["a", "b", "c", "d", "e"]
         ));
         assert!(!drawn(&["AB12", "CD34", "EF56"], &["ab12", "cd34", "ef56"]));
+    }
+
+    #[test]
+    fn arguments_of_a_command_have_positions() {
+        assert_ne!(of_part(1, "1", "redis"), of_part(1, "2", "redis"));
+        assert_eq!(of_part(1, "1", "http/1"), of_part(1, "2", "http/1"));
     }
 
     #[test]

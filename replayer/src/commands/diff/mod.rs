@@ -7,7 +7,9 @@ mod between;
 mod builtin;
 mod cause;
 mod chance;
+mod clocks;
 mod compare;
+mod cut_off;
 mod difference;
 mod ending;
 mod first_seen;
@@ -15,6 +17,7 @@ mod forms;
 mod in_order;
 mod inputs;
 mod judge;
+mod kernel;
 mod late;
 mod learn;
 mod lonely;
@@ -25,6 +28,7 @@ mod output;
 mod pairs;
 mod permuted;
 mod polls;
+mod renamed;
 mod replies;
 mod roots;
 mod run;
@@ -242,7 +246,10 @@ pub fn compare_files(
         values.push(learn::gather(&run, &mut noise));
     }
     let of_both = [&a, &b].map(|run| learn::gather(run, &mut noise));
-    let choices = chance::decided([&a, &b], &mut noise);
+    let (names, twice) = renamed::find([&a, &b], &mut noise);
+    noise.set_renamed(names);
+    let mut choices = chance::decided([&a, &b], &mut noise);
+    choices.extend(twice);
     noise.set_learnt(learn::learn([&of_both[0], &of_both[1]], &values));
     drop((of_both, values));
     let mut between = Between::default();
@@ -291,7 +298,11 @@ fn open(files: [&Path; 2], decoding: &Decoding) -> Result<[Run; 2], DiffError> {
         (Run::open(files[0], of_a), b.join())
     });
     let b = b.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let runs = [a?, b?];
+    let mut runs = [a?, b?];
+    runs.iter_mut()
+        .for_each(|run| run.of_kernel = kernel::leave_out(run));
+    let unread = cut_off::leave_out(&mut runs);
+    runs[1].unread = unread;
     for (run, path) in runs.iter().zip(files) {
         if run.is_cut {
             eprintln!(
@@ -307,9 +318,11 @@ fn open(files: [&Path; 2], decoding: &Decoding) -> Result<[Run; 2], DiffError> {
 fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
     let [a, b] = runs;
     noise.add_folders([a.folder(), b.folder()]);
+    noise.suppress_builtin(noise::Builtin::Timing, b.unread);
     let beats = a.heartbeats.abs_diff(b.heartbeats);
     noise.suppress_builtin(noise::Builtin::Heartbeat, beats);
     noise.suppress_builtin(noise::Builtin::Startup, a.early.abs_diff(b.early));
+    noise.suppress_builtin(noise::Builtin::Kernel, b.of_kernel);
     let [mut of_a, mut of_b] = [&*a, &*b].map(|run| talks::hashes(run, noise));
     let forms = [&*a, &*b].map(|run| forms::Forms::of(run, noise));
     let watched = polls::leave_out([&mut *a, &mut *b], [&mut of_a, &mut of_b], noise);

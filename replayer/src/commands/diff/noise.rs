@@ -10,6 +10,7 @@ use std::path::Path;
 
 pub use super::builtin::Builtin;
 use super::learn::{words, Learnt};
+use super::renamed::{self, Names};
 use super::run::Run;
 use regex::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
@@ -111,6 +112,7 @@ pub struct Noise {
     /// Whether a rule's text or place occurred at all.
     used: Vec<bool>,
     learnt: Learnt,
+    renamed: Names,
 }
 
 fn pattern(text: &str) -> Regex {
@@ -169,6 +171,7 @@ impl Noise {
             counts: vec![0; Builtin::ALL.len()],
             used: Vec::new(),
             learnt: Learnt::default(),
+            renamed: Names::default(),
         }
     }
 
@@ -194,6 +197,7 @@ impl Noise {
             counts: self.counts.clone(),
             used: self.used.clone(),
             learnt: self.learnt.clone(),
+            renamed: self.renamed.clone(),
         }
     }
 
@@ -228,6 +232,10 @@ impl Noise {
             let names: Vec<String> = names.collect();
             self.temporaries = Regex::new(&names.join("|")).ok();
         }
+    }
+
+    pub fn set_renamed(&mut self, names: Names) {
+        self.renamed = names;
     }
 
     pub fn set_learnt(&mut self, learnt: Learnt) {
@@ -352,6 +360,10 @@ impl Noise {
                 hits.insert(Builtin::ALL.len() + at);
                 masked = Cow::Owned(new);
             }
+        }
+        if let Some(new) = renamed::replaced(&masked, &self.renamed) {
+            hits.insert(Builtin::Renamed as usize);
+            masked = Cow::Owned(new);
         }
         for folder in &self.folders {
             if let Some(new) = without_folder(&masked, folder) {

@@ -9,7 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compare::{shown, Found};
 use super::difference::{Difference, Kind};
-use super::run::Sight;
+use super::noise::{Hits, Noise, Spot};
+use super::run::{Item, Sight};
 use super::sequence;
 use crate::commands::show::words::shortened;
 
@@ -25,6 +26,9 @@ const NAMED_MAX: usize = 6;
 const RARE_OF_MIN: usize = 6;
 /// Of so many messages of one shape, what all have says nothing.
 const ALIKE_MIN: usize = 3;
+/// Digits of a number by which something may be known.
+const ID_MIN: usize = 4;
+const ID_MAX: usize = 9;
 /// First messages of a connection, with which somebody may introduce itself.
 const GREETINGS_MAX: usize = 6;
 /// Characters of texts in sentences.
@@ -50,6 +54,8 @@ pub struct Arrival {
     /// It is a line of what no protocol was told of.
     pub line: bool,
     pub text: String,
+    /// Numbers in it by which something may be known.
+    pub ids: BTreeSet<String>,
     /// Who sent it.
     pub from: Arc<str>,
 }
@@ -63,6 +69,26 @@ pub fn is_name(word: &str) -> bool {
         && word
             .bytes()
             .any(|byte| byte.is_ascii_alphabetic() || byte >= 0x80)
+}
+
+/// Numbers in a message that are long enough to be somebody's, and no times.
+pub fn ids(noise: &mut Noise, item: &Item) -> BTreeSet<String> {
+    let text = serde_json::to_string(&item.body).unwrap_or_default();
+    let spot = Spot {
+        protocol: item.protocol,
+        connection: "",
+        field: "",
+    };
+    let text = noise.mask(spot, &text, &mut Hits::new()).into_owned();
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    words
+        .filter(|word| is_id(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+pub fn is_id(word: &str) -> bool {
+    (ID_MIN..=ID_MAX).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Words of a message, without what is said of its way.
@@ -108,10 +134,13 @@ impl<'a> Names<'a> {
         let mut having: FxHashMap<String, usize> = FxHashMap::default();
         let mut of_shape: FxHashMap<(String, String), usize> = FxHashMap::default();
         for one in &all[..looked_at] {
+            for id in &one.ids {
+                *having.entry(id.clone()).or_default() += 1;
+            }
             let shape = shape(&one.text);
             *of_shape.entry((shape.clone(), String::new())).or_default() += 1;
             let words: BTreeSet<String> = words_in(&one.text).collect();
-            for word in words {
+            for word in words.difference(&one.ids).cloned() {
                 *having.entry(word.clone()).or_default() += 1;
                 *of_shape.entry((shape.clone(), word)).or_default() += 1;
             }
@@ -163,7 +192,10 @@ impl<'a> Names<'a> {
             let of_shape = [one, other].map(|at| self.is_of_shape(at, word));
             of_shape == [false; 2] || kinds && of_shape != [true; 2]
         });
-        both.cloned().collect()
+        // Numbers are everywhere: one of them says something where hardly any message has it.
+        let ids = self.all[one].ids.intersection(&self.all[other].ids);
+        let ids = ids.filter(|id| self.looked_at >= RARE_OF_MIN && self.is_rare(id));
+        both.chain(ids).cloned().collect()
     }
 
     /// How much two messages have in common: the rarer, the more.
@@ -206,6 +238,7 @@ fn whole(all: Vec<Arrival>) -> Vec<Arrival> {
                     last.text.push(' ');
                     last.text.push_str(&one.text);
                 }
+                last.ids.extend(one.ids);
             }
             Some(_) | None => merged.push(one),
         }

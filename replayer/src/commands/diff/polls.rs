@@ -10,7 +10,7 @@ use reenact_wire::Node;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::noise::{Builtin, Hits, Noise, Spot};
-use super::replies::{is_error, says_nothing};
+use super::replies::{has_each_answer, is_error, says_nothing};
 use super::run::{Item, Run, Talk};
 use super::talks::Hashes;
 
@@ -398,12 +398,16 @@ fn questions(
         let sent_ns = |item: &Item| item.sight.point.time_ns;
         // Whoever asks has got the answer before it asks again; the call that sent it may end later.
         let told_ns = |item: &Item| item.received.as_ref().unwrap_or(&item.sight).point.time_ns;
+        let each = has_each_answer(talk);
         let mut told = 0;
         for (at, question) in talk.lanes[0].iter().enumerate() {
             let next = talk.lanes[0].get(at + 1).map_or(u64::MAX, sent_ns);
             let from = told;
             let behind = talk.lanes[1][from..].iter();
-            told += behind.take_while(|answer| told_ns(answer) < next).count();
+            told += match each {
+                true => 1,
+                false => behind.take_while(|answer| told_ns(answer) < next).count(),
+            };
             let answers = &talk.lanes[1][from..told];
             if answers.is_empty() {
                 continue;

@@ -2,7 +2,7 @@
 
 use reenact_wire::Node;
 
-use super::run::Item;
+use super::run::{Item, Talk};
 
 /// Whether an answer says that there is nothing.
 pub fn says_nothing(answer: &Item) -> bool {
@@ -29,4 +29,14 @@ pub fn is_error(reply: &Item) -> bool {
     let http = text.starts_with(['4', '5']) && reply.protocol.starts_with("http");
     let grpc = text.starts_with("gRPC ") && !text.starts_with("gRPC OK");
     http || grpc || words.iter().any(|word| text.starts_with(word))
+}
+
+/// Whether each question of a connection has one answer: then it is known which, whatever the clock says of when the
+/// calls ended.
+pub fn has_each_answer(talk: &Talk) -> bool {
+    let [asked, told] = &talk.lanes;
+    asked.len() == told.len()
+        && asked
+            .iter()
+            .all(|question| question.protocol.starts_with("http"))
 }

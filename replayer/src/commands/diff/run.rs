@@ -146,6 +146,12 @@ pub struct Run {
     pub heartbeats: u64,
     /// Tries to connect to somebody who was not there yet, which are not compared either.
     pub early: u64,
+    /// What the kernel answered.
+    pub of_kernel: u64,
+    /// How much more was left out than of the run that it is compared with, as nobody needed it.
+    pub unread: u64,
+    /// Who wrote to readers that stop early: whether such a one gets to its end is a matter of time.
+    pub cut_short: BTreeSet<u32>,
     /// Processes that only waited for something, or served those.
     pub waiting: BTreeSet<u32>,
     pub is_cut: bool,
@@ -647,6 +653,9 @@ impl Gatherer {
             pids: self.pids,
             heartbeats,
             early,
+            of_kernel: 0,
+            unread: 0,
+            cut_short: BTreeSet::new(),
             waiting: BTreeSet::new(),
             is_cut: reader.is_cut(),
         }

@@ -10,13 +10,15 @@ use reenact_wire::Node;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::alike::{likeness, print, shape};
-use super::compare::{away, shown, Found, SLOWER_BY_NS};
+use super::clocks::away;
+use super::compare::{shown, Found, SLOWER_BY_NS};
+use super::cut_off;
 use super::difference::{Difference, Kind};
 use super::in_order::{answers_in_order, is_one_by_one};
 use super::learn;
 use super::lonely::Lonely;
 use super::noise::{Builtin, Hits, Noise, Spot};
-use super::order::Arrival;
+use super::order::{self, Arrival};
 use super::pairs::Pairs;
 use super::permuted::{find_permuted, is_sampled};
 use super::run::{Item, Run, Sight, Talk};
@@ -494,6 +496,7 @@ impl<'a> Comparing<'a> {
                     "tcp" | "unix" | "socket" | "pipe" | "fifo"
                 ),
                 text: items[0].text.clone(),
+                ids: order::ids(self.noise, items[0]),
                 from: items[0].sight.who.clone(),
             });
         }
@@ -507,6 +510,10 @@ impl<'a> Comparing<'a> {
         items: [&Item; 2],
     ) -> Option<Difference> {
         if items[0].body == items[1].body {
+            return None;
+        }
+        if cut_off::is_cut(self.runs, of.map(|of| of.talk), side, items) {
+            self.noise.suppress_builtin(Builtin::Timing, 1);
             return None;
         }
         let now_ns = [0, 1]

@@ -41,7 +41,12 @@ pub fn greets(talk: &Talk, item: &Item) -> bool {
             .map_or(u64::MAX, |first| first.sight.point.time_ns)
     };
     let sent_ns = item.sight.point.time_ns;
-    begins(&talk.lanes[1]) == sent_ns && begins(&talk.lanes[0]) > sent_ns
+    // A call that sends may return after the answer is there.
+    let asked = talk.lanes[0]
+        .first()
+        .and_then(|first| first.received.as_ref());
+    let asked = asked.is_some_and(|received| received.point.time_ns <= sent_ns);
+    begins(&talk.lanes[1]) == sent_ns && begins(&talk.lanes[0]) > sent_ns && !asked
 }
 
 /// Whether one of some texts has a value, and if it is but a number, at the same name.

@@ -92,7 +92,9 @@ impl<'a> Comparer<'a> {
             field: path,
         };
         let masked = self.noise.mask(spot, value, hits);
-        let place = self.base.map(|base| learn::of_field(base, path));
+        let place = self
+            .base
+            .map(|base| learn::of_part(base, path, self.protocol));
         let learnt = self.noise.mask_learnt(place, &masked, hits);
         learnt.unwrap_or_else(|| masked.into_owned())
     }
@@ -141,7 +143,8 @@ impl<'a> Comparer<'a> {
             }
             Node::List(items) if depth < DEPTH_MAX => {
                 for (at, item) in items.iter().enumerate() {
-                    let at = if numbered { at } else { 0 };
+                    let counts = numbered || depth == 0 && self.protocol == "redis";
+                    let at = if counts { at } else { 0 };
                     within(path, &at.to_string(), |path| {
                         self.leaves_of(path, item, (depth + 1, numbered), take)
                     });
