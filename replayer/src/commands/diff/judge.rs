@@ -761,7 +761,8 @@ impl<'a> Ranks<'a> {
             all.any(|(one, of)| one.kind == Kind::Threads && std::ptr::eq(*of, root))
         };
         let ahead = match suspect.kind {
-            Kind::Threads if sure && (fresh() || named) => Some(AHEAD * 0.75),
+            // An answer that what failed is about says more than the threads behind it.
+            Kind::Threads if sure && (fresh() || named && !root.is_answer()) => Some(AHEAD * 0.75),
             // The same was told in the same order, and went to others.
             Kind::Threads if root.threaded && root.permuted && named => return BY_THREADS,
             // What is lost or said again is told by itself: that chance did it is behind that.
