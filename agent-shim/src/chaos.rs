@@ -333,15 +333,13 @@ struct Transfer {
 fn transfer(fd: u64) -> Option<Transfer> {
     const S_IFIFO: u32 = 0o010_000;
     const S_IFSOCK: u32 = 0o140_000;
-    const F_GETFL: u64 = 3;
     let stat = sys::fstat(fd as i32).ok()?;
     let stream = match stat.mode & sys::S_IFMT {
         S_IFIFO => Stream::Pipe,
         S_IFSOCK if is_stream(fd) => Stream::Socket,
         _ => return None,
     };
-    // SAFETY: no memory is touched.
-    let flags = sys::check(unsafe { sys::call(nr::FCNTL, [fd, F_GETFL]) }).ok()?;
+    let flags = sys::status_flags(fd as i32).ok()?;
     // Signals tell of edges, and packets have bounds.
     (flags & (O_ASYNC | O_DIRECT) == 0).then_some(Transfer {
         stream,

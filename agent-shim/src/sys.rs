@@ -73,6 +73,7 @@ pub const MAP_GROWSDOWN: u64 = 0x100;
 pub const MAP_NORESERVE: u64 = 0x4000;
 pub const MAP_FIXED_NOREPLACE: u64 = 0x10_0000;
 
+pub const O_ACCMODE: u64 = 3;
 pub const O_RDONLY: u64 = 0;
 pub const O_CLOEXEC: u64 = 0o2_000_000;
 pub const AT_FDCWD: u64 = -100i64 as u64;
@@ -161,6 +162,13 @@ pub fn fstat(fd: i32) -> Result<Stat> {
     // SAFETY: the kernel writes one `struct stat`.
     check(unsafe { call(nr::FSTAT, [fd as u64, &raw mut stat as u64]) })?;
     Ok(stat)
+}
+
+/// The O_ flags of an open file.
+pub fn status_flags(fd: i32) -> Result<u64> {
+    const F_GETFL: u64 = 3;
+    // SAFETY: no memory is touched.
+    check(unsafe { call(nr::FCNTL, [fd as u64, F_GETFL]) })
 }
 
 pub fn read(fd: i32, into: &mut [u8]) -> Result<usize> {

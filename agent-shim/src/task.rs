@@ -364,6 +364,13 @@ impl Process {
         }
     }
 
+    /// It has one task, which lives.
+    pub fn begin(&self) {
+        self.live.store(1, Ordering::Relaxed);
+        self.parked.store(0, Ordering::Relaxed);
+        self.exits.store(false, Ordering::Relaxed);
+    }
+
     /// A copy for a vfork child, which must not change its parent's.
     pub fn duplicate(&self) -> Option<*mut Process> {
         for index in 0..PROCESSES {
@@ -377,9 +384,7 @@ impl Process {
                 {
                     core::ptr::copy_nonoverlapping(self as *const Process, at, 1);
                     (*at).left_behind = (0, 0);
-                    (*at).live.store(1, Ordering::Relaxed);
-                    (*at).parked.store(0, Ordering::Relaxed);
-                    (*at).exits.store(false, Ordering::Relaxed);
+                    (*at).begin();
                     return Some(at);
                 }
             }

@@ -57,11 +57,7 @@ fn regular(fd: i32) -> Option<Stat> {
 
 /// May the descriptor write? A read-only mapping of a file that nobody of ours writes is content.
 fn writable(fd: i32) -> bool {
-    const F_GETFL: u64 = 3;
-    const O_ACCMODE: i64 = 3;
-    // SAFETY: no memory is touched.
-    let flags = unsafe { sys::call(nr::FCNTL, [fd as u64, F_GETFL]) };
-    flags >= 0 && flags & O_ACCMODE != 0
+    sys::status_flags(fd).is_ok_and(|flags| flags & sys::O_ACCMODE != 0)
 }
 
 /// A shared mapping of `fd` was made: its mappers are one group from here on.

@@ -75,11 +75,7 @@ fn target_fd(cx: &Cx) -> u64 {
 
 /// Does a pipe's descriptor take bytes out of it?
 fn is_read_end(fd: u64) -> bool {
-    const F_GETFL: u64 = 3;
-    const O_ACCMODE: u64 = 3;
-    // SAFETY: no memory is touched.
-    let flags = sys::check(unsafe { sys::call(nr::FCNTL, [fd, F_GETFL]) });
-    flags.is_ok_and(|flags| flags & O_ACCMODE == 0)
+    sys::status_flags(fd as i32).is_ok_and(|flags| flags & sys::O_ACCMODE == 0)
 }
 
 pub fn record(cx: &mut Cx) -> Flow {

@@ -454,10 +454,7 @@ fn begin_child(cx: &mut Cx, child: &Child) {
             }
         }
     }
-    let process = task.process();
-    process.live.store(1, Ordering::Relaxed);
-    process.parked.store(0, Ordering::Relaxed);
-    process.exits.store(false, Ordering::Relaxed);
+    task.process().begin();
     streams::forget(task);
     ticks::forget();
     if task.recording() {

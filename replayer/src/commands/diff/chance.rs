@@ -16,7 +16,8 @@ use super::compare::{shown, sight_of};
 use super::difference::{Difference, Kind};
 use super::inputs::Random;
 use super::learn;
-use super::noise::{Hits, Noise, Spot};
+use super::masked;
+use super::noise::Noise;
 use super::run::{Item, Process, Run};
 use super::talks::name;
 use super::tree::{Comparer, FieldDiff};
@@ -396,17 +397,7 @@ fn went(
     if of[0].side != 0 {
         return None;
     }
-    let mut masked = |process: &Process| -> Vec<String> {
-        let spot = Spot {
-            protocol: "argv",
-            connection: &process.name,
-            field: "argument",
-        };
-        let words = process.argv.iter();
-        words
-            .map(|word| noise.mask(spot, word, &mut Hits::new()).into_owned())
-            .collect()
-    };
+    let mut masked = |process: &Process| masked::arguments(noise, process);
     let receivers = [(in_a, of[0]), (in_b, of[1])].map(|(said, message)| {
         let received = message.item.received.as_ref()?;
         let process = received.point.event.stream.process;

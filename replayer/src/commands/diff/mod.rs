@@ -22,6 +22,7 @@ mod late;
 mod learn;
 mod lonely;
 mod looks;
+mod masked;
 mod noise;
 mod order;
 mod output;

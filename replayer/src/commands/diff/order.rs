@@ -9,7 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compare::{shown, Found};
 use super::difference::{Difference, Kind};
-use super::noise::{Hits, Noise, Spot};
+use super::masked;
+use super::noise::Noise;
 use super::run::{Item, Sight};
 use super::sequence;
 use crate::commands::show::words::shortened;
@@ -73,13 +74,7 @@ pub fn is_name(word: &str) -> bool {
 
 /// Numbers in a message that are long enough to be somebody's, and no times.
 pub fn ids(noise: &mut Noise, item: &Item) -> BTreeSet<String> {
-    let text = serde_json::to_string(&item.body).unwrap_or_default();
-    let spot = Spot {
-        protocol: item.protocol,
-        connection: "",
-        field: "",
-    };
-    let text = noise.mask(spot, &text, &mut Hits::new()).into_owned();
+    let text = masked::body(noise, item);
     let words = text.split(|c: char| !c.is_alphanumeric());
     words
         .filter(|word| is_id(word))

@@ -6,7 +6,8 @@ use std::hash::Hasher;
 use reenact_causal::Ended;
 use rustc_hash::FxHasher;
 
-use super::noise::{Builtin, Hits, Noise, Spot};
+use super::masked;
+use super::noise::{Builtin, Noise};
 use super::run::Run;
 use super::sequence::{self, Step};
 use super::strays;
@@ -305,14 +306,8 @@ fn trees(
             let Some(known) = run.processes.get(child) else {
                 continue;
             };
-            let spot = Spot {
-                protocol: "argv",
-                connection: &known.name,
-                field: "argument",
-            };
-            for word in &known.argv {
-                let masked = noise.mask(spot, word, &mut Hits::new());
-                hasher.write(masked.as_bytes());
+            for word in masked::arguments(noise, known) {
+                hasher.write(word.as_bytes());
                 hasher.write_u8(0);
             }
             hasher.write_u64(trees.get(child).copied().unwrap_or(1));
@@ -331,13 +326,6 @@ fn keys(
 ) -> Vec<Key> {
     let keys = list.iter().filter_map(|number| {
         let process = run.processes.get(number)?;
-        let spot = Spot {
-            protocol: "argv",
-            connection: &process.name,
-            field: "argument",
-        };
-        let argv = process.argv.iter();
-        let masked = argv.map(|word| noise.mask(spot, word, &mut Hits::new()).into_owned());
         let end = match &process.end {
             Some((Ended::Status(status), _)) => u64::from(*status),
             Some((Ended::Signal(_) | Ended::Killed, _)) => 1000,
@@ -345,7 +333,7 @@ fn keys(
         };
         Some(Key {
             name: process.name.clone(),
-            argv: masked.collect(),
+            argv: masked::arguments(noise, process),
             end,
             said: said.get(number).copied(),
             tree: trees.get(number).copied(),

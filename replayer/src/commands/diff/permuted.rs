@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::difference::{Difference, Kind};
+use super::masked;
 use super::noise::{Hits, Noise, Spot};
 use super::run::Item;
 
@@ -88,13 +89,7 @@ pub fn find_permuted(differences: &mut [Difference], noise: &mut Noise) {
 /// all messages that say the same never fall in either run, and come to the same.
 pub fn is_sampled(noise: &mut Noise, lists: [&[Item]; 2], items: [&Item; 2]) -> bool {
     let mut cut = |item: &Item| {
-        let text = serde_json::to_string(&item.body).unwrap_or_default();
-        let spot = Spot {
-            protocol: item.protocol,
-            connection: "",
-            field: "",
-        };
-        let text = noise.mask(spot, &text, &mut Hits::new()).into_owned();
+        let text = masked::body(noise, item);
         let digit = |c: char| c.is_ascii_digit();
         let numbers = text
             .split(|c: char| !digit(c))

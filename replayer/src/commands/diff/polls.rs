@@ -9,6 +9,7 @@ use reenact_causal::Ended;
 use reenact_wire::Node;
 use rustc_hash::{FxHashMap, FxHasher};
 
+use super::masked;
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::replies::{has_each_answer, is_error, says_nothing};
 use super::run::{Item, Run, Talk};
@@ -527,14 +528,7 @@ fn forget_early_tries(run: &mut Run, hashes: &mut Hashes, noise: &mut Noise) -> 
     }
     let mut kinds: BTreeMap<(Option<u32>, String), Vec<u32>> = BTreeMap::new();
     for (number, process) in &run.processes {
-        let spot = Spot {
-            protocol: "argv",
-            connection: &process.name,
-            field: "argument",
-        };
-        let words = process.argv.iter();
-        let words = words.map(|word| noise.mask(spot, word, &mut Hits::new()).into_owned());
-        let key = (process.parent, words.collect::<Vec<_>>().join("\0"));
+        let key = (process.parent, masked::arguments(noise, process).join("\0"));
         kinds.entry(key).or_default().push(*number);
     }
     let mut early: BTreeSet<u32> = BTreeSet::new();

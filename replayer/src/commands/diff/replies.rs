@@ -4,26 +4,29 @@ use reenact_wire::Node;
 
 use super::run::{Item, Talk};
 
+/// The number that a reply has as its status.
+fn status(reply: &Item) -> Option<i128> {
+    match reply.body.get("status") {
+        Some(Node::UInt(status)) => Some(i128::from(*status)),
+        Some(Node::Int(status)) => Some(i128::from(*status)),
+        Some(_) | None => None,
+    }
+}
+
 /// Whether an answer says that there is nothing.
 pub fn says_nothing(answer: &Item) -> bool {
     match &answer.body {
         Node::Null => true,
         Node::List(all) => all.is_empty(),
-        body => match body.get("status") {
-            Some(Node::UInt(status)) => *status == 204,
-            Some(Node::Int(status)) => *status == 204,
-            Some(_) | None => false,
-        },
+        _ => status(answer) == Some(204),
     }
 }
 
 /// Whether a reply says that something went wrong.
 pub fn is_error(reply: &Item) -> bool {
     let text = &reply.text;
-    match reply.body.get("status") {
-        Some(Node::UInt(status)) => return *status >= 400,
-        Some(Node::Int(status)) => return *status >= 400,
-        Some(_) | None => {}
+    if let Some(status) = status(reply) {
+        return status >= 400;
     }
     let words = ["ERR", "FATAL", "PANIC", "-"];
     let http = text.starts_with(['4', '5']) && reply.protocol.starts_with("http");

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::noise::{Hits, Noise, Spot};
+use super::masked;
+use super::noise::Noise;
 use super::pairs::Pairs;
 use super::run::Run;
 
@@ -20,14 +21,7 @@ pub fn pair(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise, 
             let Some(process) = runs[run].processes.get(number) else {
                 continue;
             };
-            let spot = Spot {
-                protocol: "argv",
-                connection: &process.name,
-                field: "argument",
-            };
-            let argv = process.argv.iter();
-            let masked = argv.map(|word| noise.mask(spot, word, &mut Hits::new()).into_owned());
-            let key = (process.name.clone(), masked.collect());
+            let key = (process.name.clone(), masked::arguments(noise, process));
             groups.entry(key).or_default()[run].push(*number);
         }
     }
