@@ -15,6 +15,7 @@ use super::alike::shape;
 use super::compare::{shown, sight_of};
 use super::difference::{Difference, Kind};
 use super::inputs::Random;
+use super::judge::Explained;
 use super::learn;
 use super::masked;
 use super::noise::Noise;
@@ -273,13 +274,13 @@ pub fn weighed(
     choice: &Difference,
     score: f64,
     roots: &[&Difference],
-    explained: &[(&Difference, &Difference)],
+    explained: &[Explained<'_>],
 ) -> f64 {
     let stronger = |root: &&&Difference| {
         let given = root.kind.is_given() && !root.drawn && !root.internal;
         (given || root.lost) && !root.weak
     };
-    let slow = |(one, _): &&(&Difference, &Difference)| one.kind == Kind::Slow && one.disk;
+    let slow = |one: &&Explained<'_>| one.suspect.kind == Kind::Slow && one.suspect.disk;
     let score = if choice.late { score * SEEDED } else { score };
     match (
         roots.iter().find(stronger).is_some(),
