@@ -132,12 +132,49 @@ pub fn is_handed_on(argument: &Difference, message: &Difference) -> bool {
 }
 
 /// Whether somebody says again what only changed hands at one whose threads ran in another order: that is one of the
-/// two things that were given to others there.
+/// two things that were given to others there. Or whether both have the same values in the same runs.
 pub fn passes_on(root: &Difference, other: &Difference) -> bool {
-    root.threaded
+    let changed_hands = root.threaded
         && root.permuted
         && matches!(other.kind, Kind::Missing | Kind::Extra | Kind::Payload)
-        && !words_of(root).is_disjoint(&words_of(other))
+        && !words_of(root).is_disjoint(&words_of(other));
+    let said = matches!(other.kind, Kind::File | Kind::Written | Kind::Arguments)
+        || root.kind == Kind::Environment;
+    let said = said && is_also_said(root, other);
+    changed_hands || said || other.forwarded && is_said_again(root, other)
+}
+
+/// What each run alone says in what differs.
+fn only_said(difference: &Difference) -> [BTreeSet<String>; 2] {
+    let [a, b] = [0, 1].map(|run: usize| -> BTreeSet<String> {
+        let fields = difference.fields.iter();
+        let values = fields.filter_map(|field| [&field.a, &field.b][run].as_deref());
+        let said: BTreeSet<String> = values.flat_map(words_in).collect();
+        // A variable has its value behind its name.
+        let shown = difference.sides[run].as_ref();
+        let value = shown.and_then(|shown| Some(shown.text.split_once('=')?.1));
+        let variable = difference.kind == Kind::Environment;
+        let value = value.filter(|_| variable).into_iter();
+        said.into_iter().chain(value.flat_map(words_in)).collect()
+    });
+    [&a - &b, &b - &a]
+}
+
+/// Whether each run says something of what it alone says in the one in the other, too.
+fn is_also_said(root: &Difference, other: &Difference) -> bool {
+    let (of_root, of_other) = (only_said(root), only_said(other));
+    // A variable may be there in one run only.
+    let said = |run: usize| !of_root[run].is_disjoint(&of_other[run]);
+    match root.kind {
+        Kind::Environment => said(0) || said(1),
+        _ => said(0) && said(1),
+    }
+}
+
+/// Whether all that differs in a message is a part of what differs in another one.
+fn is_said_again(root: &Difference, other: &Difference) -> bool {
+    let (of_root, of_other) = (only_said(root), only_said(other));
+    (0..2).all(|run| !of_other[run].is_empty() && of_other[run].is_subset(&of_root[run]))
 }
 
 /// What a difference is about: the values that differ, or else what was said.

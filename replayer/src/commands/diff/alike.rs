@@ -45,6 +45,8 @@ pub fn shape(item: &Item) -> String {
         // What Redis answers to a command is a value, if it is no list.
         Node::Text(_) if item.protocol == "redis" => "value".to_owned(),
         Node::Text(text) if times::is_binary(text.as_bytes()) => "bytes".to_owned(),
+        // A word alone, in which there are digits, is a value.
+        Node::Text(text) if is_value(text.trim()) => "value".to_owned(),
         Node::Text(text) => word(text),
         Node::Bytes(_) => "bytes".to_owned(),
         Node::Null | Node::Bool(_) | Node::Int(_) | Node::UInt(_) | Node::Float(_) => {
@@ -52,6 +54,11 @@ pub fn shape(item: &Item) -> String {
         }
         Node::Elided(_) | Node::Redacted => "hidden".to_owned(),
     }
+}
+
+fn is_value(word: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    word.chars().all(plain) && word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// What a message consists of, to tell how much two are alike: a number for each value and word, ascending.

@@ -22,6 +22,9 @@ const RANDOM_MAX: usize = 1024;
 /// What is slow took so much longer, and so many times as long.
 pub const SLOWER_BY_NS: u64 = 200_000_000;
 pub const SLOWER_TIMES: u64 = 4;
+/// A disk that stalled kept one call waiting so long, and so many times as long as any in the first run.
+const STALLED_MIN_NS: u64 = 500_000_000;
+const STALLED_TIMES: u64 = 10;
 /// What tells of the shell and the terminal that a run was recorded in, rather than of the run.
 const OF_TERMINAL: [&str; 9] = [
     "OLDPWD",
@@ -279,7 +282,8 @@ fn environment(
             shown(&process.start, text)
         };
         let what = format!("The environment variable {name} of {} differs.", a.title);
-        let difference = Difference::new(Kind::Environment, what);
+        let mut difference = Difference::new(Kind::Environment, what);
+        difference.outside = a.parent.is_none() && b.parent.is_none();
         found
             .differences
             .push(difference.at(side(a, values.0), side(b, values.1)));
@@ -584,6 +588,10 @@ fn slow(of: [&Process; 2], noise: &mut Noise, found: &mut Found) {
                 | "syncfs"
                 | "sync_file_range"
         );
+        let longest = took.map(|took| took.map_or(0, |took| took.longest_ns));
+        difference.stalls = difference.disk
+            && longest[1] >= STALLED_MIN_NS
+            && longest[1] / STALLED_TIMES >= longest[0];
         let by_ns = more - less;
         match worst.get_mut(call) {
             Some(known) => {
@@ -785,6 +793,14 @@ fn suspects(of: [&Process; 2], found: &mut Found) {
         found
             .suspects
             .push(difference.at(side(a, one.point), side(b, other.point)));
+    }
+    if a.inputs.random.is_empty() && b.inputs.random.is_empty() {
+        // The kernel gives each program some, and its number and its clock may serve as well.
+        let what = format!("{} seeds its random numbers anew in each run.", a.title);
+        let mut difference = Difference::new(Kind::Randomness, what);
+        difference.seed = true;
+        let [of_a, of_b] = of.map(|process| shown(&process.start, "starts"));
+        found.suspects.push(difference.at(of_a, of_b));
     }
     let mut suspect = |kind, what, a: Option<Shown>, b: Option<Shown>| {
         found.suspects.push(Difference::new(kind, what).at(a, b));

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use reenact_causal::Place;
 
 use super::run::Sight;
-use super::tree::FieldDiff;
+use super::tree::{Drawn, FieldDiff};
 
 /// How much is said by a file from before the run, and by a message that was lost on its way.
 const GIVEN: f64 = 0.94;
 const LOST: f64 = 0.96;
+/// And by a disk that stalled.
+const STALLED: f64 = 0.96;
 /// And by a choice of which it is known what came of it.
 const DECISIVE: f64 = 0.955;
 /// Lines of code that were changed, so that it is likely that these are the reason.
@@ -142,10 +144,16 @@ pub struct Difference {
     pub fields: Vec<FieldDiff>,
     /// Fields that differ and are not listed.
     pub more: u64,
+    /// Words and bytes of it that may have been drawn by chance.
+    pub words: Vec<Drawn>,
+    /// It is what a process came to by itself that was told and given the same.
+    pub chance: bool,
     /// Of random bytes: what came of them is known, and matters.
     pub decisive: bool,
     /// Of a program: it was built anew, rather than read as text.
     pub built: bool,
+    /// Of random numbers: that they are seeded anew in each run is all that is known.
+    pub seed: bool,
     /// It is what somebody says again and again in one of the runs only.
     pub storm: bool,
     /// It is a word or a number that looks as if it was drawn by chance, which no message repeats.
@@ -166,9 +174,12 @@ pub struct Difference {
     pub crossed: bool,
     /// It answers somebody who only looks how things are, as somebody does in the other run.
     pub look: bool,
-    /// Of a message: a number for its shape and way, and one for what it says.
+    /// Of a message: a number for its shape and way, and one for what it says. Of two that changed places: one for
+    /// their shapes.
     pub place: u64,
     pub content: u64,
+    /// Of a message: who got it.
+    pub to: [Option<Sight>; 2],
     /// Of a file that was written in the run: who wrote it.
     pub by: [Option<Sight>; 2],
     /// In one run its sender had been told what it says there, and not in the other.
@@ -201,6 +212,8 @@ pub struct Difference {
     pub common: BTreeSet<String>,
     /// A disk, rather than a program, took its time.
     pub disk: bool,
+    /// It took seconds, and many times as long as in the first run.
+    pub stalls: bool,
     /// It says that a message came late, and not why.
     pub late: bool,
     /// It says that an answer was slow, and not which call of its process was.
@@ -211,6 +224,8 @@ pub struct Difference {
     pub behind: [Option<Place>; 2],
     /// Where a message went: the connection's kind, the kinds of processes at its ends, and which way.
     pub way: String,
+    /// The same, with their scripts.
+    pub link: String,
     /// How often the same differs.
     pub times: u64,
     /// What is known beside the sentence, for the reason.
@@ -226,8 +241,11 @@ impl Difference {
             places: [None, None],
             fields: Vec::new(),
             more: 0,
+            words: Vec::new(),
+            chance: false,
             decisive: false,
             built: false,
+            seed: false,
             storm: false,
             drawn: false,
             sampled: false,
@@ -238,6 +256,7 @@ impl Difference {
             given: false,
             forwarded: false,
             by: [None, None],
+            to: [None, None],
             place: 0,
             content: 0,
             again: false,
@@ -256,11 +275,13 @@ impl Difference {
             related: false,
             common: BTreeSet::new(),
             disk: false,
+            stalls: false,
             late: false,
             answer: false,
             alone: false,
             behind: [None, None],
             way: String::new(),
+            link: String::new(),
             times: 1,
             note: String::new(),
         }
@@ -281,6 +302,7 @@ impl Difference {
             Kind::Program if (1..=LINES_MAX).contains(&self.fields.len()) && self.more == 0 => {
                 GIVEN - 0.01
             }
+            Kind::Slow if self.disk && self.stalls => STALLED,
             // The network loses nothing, and changes no order, in a run that is like the other.
             _ if self.lost => LOST,
             Kind::Randomness if self.decisive => DECISIVE,

@@ -70,7 +70,15 @@ fn is_in(program: &Difference, difference: &Difference) -> bool {
             let sender = difference.sender;
             sender.is_some() && process(program, 1) == sender
         }
-        Kind::Missing | Kind::Extra | Kind::Payload | Kind::Elsewhere | Kind::Checksum => {
+        Kind::Missing
+        | Kind::Extra
+        | Kind::Payload
+        | Kind::Elsewhere
+        | Kind::Checksum
+        | Kind::Written
+        | Kind::Exit
+        | Kind::Output
+        | Kind::Happening => {
             let shows = |run: &usize| difference.sides[*run].is_some();
             let runs = (0..2).filter(shows);
             runs.into_iter().any(|run| {
@@ -78,9 +86,9 @@ fn is_in(program: &Difference, difference: &Difference) -> bool {
                     && process(difference, run) == process(program, run)
             })
         }
-        Kind::Jump | Kind::Slow | Kind::Happening | Kind::Process | Kind::Exit => false,
-        Kind::Written | Kind::File | Kind::Environment | Kind::Arguments => false,
-        Kind::Program | Kind::Threads | Kind::Output | Kind::Randomness | Kind::Clock => false,
+        Kind::Jump | Kind::Slow | Kind::Process => false,
+        Kind::File | Kind::Environment | Kind::Arguments => false,
+        Kind::Program | Kind::Threads | Kind::Randomness | Kind::Clock => false,
     }
 }
 

@@ -192,6 +192,8 @@ pub struct Inputs {
     pub expired: Vec<Place>,
     /// Where it had waited long for a task or a process, from when to when.
     pub joined: Vec<(Place, (u64, u64))>,
+    /// How much longer than it wanted to it slept at most, in nanoseconds, and where it woke up.
+    pub late: Option<(u64, Point)>,
     /// The threads that ran, by the order in which they were made.
     pub switches: Vec<(u32, Point)>,
     /// Tasks, whose numbers go up as they are made.
@@ -354,6 +356,9 @@ impl Walk {
             NANOSLEEP | CLOCK_NANOSLEEP => {
                 // That it took longer than what was asked for says how busy the machine was.
                 let asked_ns = asked_ns(event, time_ns.saturating_sub(took_ns));
+                if header.ret == 0 {
+                    inputs.wakes(point, took_ns.saturating_sub(asked_ns));
+                }
                 return self.took(process, header.nr, None, point, took_ns.min(asked_ns));
             }
             SYNC => return self.took(process, header.nr, None, point, took_ns),
@@ -603,8 +608,23 @@ impl Inputs {
         }
     }
 
+    fn wakes(&mut self, point: Point, late_ns: u64) {
+        if self.late.is_none_or(|(known_ns, _)| known_ns < late_ns) {
+            self.late = Some((late_ns, point));
+        }
+    }
+
     fn waits(&mut self, point: Point, event: &Event, took_ns: u64) {
         let header = &event.header;
+        let most_ms = match header.nr {
+            POLL => header.args[2],
+            EPOLL_WAIT | EPOLL_PWAIT => header.args[3],
+            _ => u64::MAX,
+        };
+        if header.ret == 0 && most_ms <= u64::from(u32::MAX >> 1) {
+            let asked_ns = most_ms.saturating_mul(1_000_000);
+            self.wakes(point, took_ns.saturating_sub(asked_ns));
+        }
         if took_ns >= EXPIRED_MIN_NS && is_expired(header.nr, header.ret) {
             if self.expired.len() < WAITS_MAX {
                 self.expired.push(point.place);

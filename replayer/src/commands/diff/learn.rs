@@ -8,16 +8,18 @@
 //!
 //! Nothing is ever learnt of a place at which the runs agree.
 
+use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::ops::Range;
 
+use reenact_wire::{Blob, Node};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::alike::shape;
 use super::noise::{Builtin, Noise};
 use super::run::{Run, Talk};
 use super::talks::name;
-use super::tree::Comparer;
+use super::tree::{Comparer, Drawn};
 
 /// Values that are kept of a place, and places.
 const VALUES_MAX: usize = 512;
@@ -26,6 +28,12 @@ const PLACES_MAX: usize = 1 << 18;
 const TEXT_MAX: usize = 16 << 10;
 /// Values from which on a place is judged by how they are spread, rather than by what they look like.
 const SPREAD_MIN: usize = 5;
+/// Values of one place of which few come twice by chance.
+const MANY_MIN: usize = 6;
+/// Bytes of a drawn value in what is no text, and equal ones between them.
+const BYTES_MIN: usize = 2;
+const BYTES_MAX: usize = 16;
+const BYTES_APART_MAX: usize = 1;
 /// Characters of a drawn value that is known again elsewhere.
 const KNOWN_MIN: usize = 4;
 
@@ -34,19 +42,42 @@ const KNOWN_MIN: usize = 4;
 pub struct Learnt {
     places: FxHashMap<u64, Builtin>,
     values: FxHashSet<String>,
+    /// Values that turned out to be drawn: what is printed of them is told nevertheless.
+    drawn: FxHashSet<String>,
+    /// By places, where bytes begin and end that are drawn anew.
+    bytes: FxHashMap<u64, BTreeSet<(usize, usize)>>,
 }
 
 impl Learnt {
     /// What is known of a word at a place.
-    fn kind(&self, place: Option<u64>, word: &str) -> Option<Builtin> {
+    fn kind(&self, place: Option<u64>, word: &str, is_printed: bool) -> Option<Builtin> {
         let of_place = place.and_then(|place| self.places.get(&place)).copied();
         // In messages, short values are too many other things.
         let long = place.is_none() || is_long(word);
-        of_place.or_else(|| (long && self.values.contains(word)).then_some(Builtin::Drawn))
+        let known = self.values.contains(word) || !is_printed && self.drawn.contains(word);
+        of_place.or_else(|| (long && known).then_some(Builtin::Drawn))
+    }
+
+    /// Takes over what turned out to be drawn by chance.
+    pub fn add(&mut self, drawn: &Drawn) {
+        match drawn {
+            Drawn::Word { place, words } => {
+                self.places.entry(*place).or_insert(Builtin::Drawn);
+                let long = words.iter().filter(|word| is_long(word));
+                self.drawn.extend(long.cloned());
+            }
+            Drawn::Bytes { place, from, to } => {
+                self.bytes.entry(*place).or_default().insert((*from, *to));
+            }
+        }
+    }
+
+    pub fn bytes_at(&self, place: u64) -> Option<&BTreeSet<(usize, usize)>> {
+        self.bytes.get(&place)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.values.is_empty()
+        self.places.is_empty() && self.values.is_empty() && self.drawn.is_empty()
     }
 
     /// A text with the words replaced that are known to be noise. `base`: the place of the whole text, if it has
@@ -55,6 +86,7 @@ impl Learnt {
         &self,
         base: Option<u64>,
         text: &str,
+        is_printed: bool,
         hit: &mut dyn FnMut(Builtin),
     ) -> Option<String> {
         if self.is_empty() || text.len() > TEXT_MAX {
@@ -64,7 +96,7 @@ impl Learnt {
         let mut copied = 0;
         for word in words(text) {
             let place = base.map(|base| word.place(base));
-            let Some(kind) = self.kind(place, &text[word.range.clone()]) else {
+            let Some(kind) = self.kind(place, &text[word.range.clone()], is_printed) else {
                 continue;
             };
             hit(kind);
@@ -162,6 +194,61 @@ pub fn words(text: &str) -> Vec<Word> {
     found
 }
 
+/// Words of two texts that differ where the same stands around them. A word without digits is a choice of what
+/// there is, rather than drawn.
+pub fn drawn_words(place: u64, a: &str, b: &str) -> Vec<Drawn> {
+    if a.len().max(b.len()) > TEXT_MAX {
+        return Vec::new();
+    }
+    let of_b = words(b);
+    let has_digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let mut all = Vec::new();
+    for word in words(a) {
+        let Some(other) = of_b.iter().find(|other| other.by == word.by) else {
+            continue;
+        };
+        let both = [&a[word.range.clone()], &b[other.range.clone()]];
+        if both[0] != both[1] && both.iter().all(|word| has_digit(word)) {
+            all.push(Drawn::Word {
+                place: word.place(place),
+                words: both.map(str::to_owned),
+            });
+        }
+    }
+    all
+}
+
+/// Bytes that differ in what is no text: a few that stand together.
+pub fn drawn_bytes(place: u64, a: &[u8], b: &[u8]) -> Vec<Drawn> {
+    if a.len() != b.len() || a.len() > TEXT_MAX {
+        return Vec::new();
+    }
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for at in (0..a.len()).filter(|at| a[*at] != b[*at]) {
+        match runs.last_mut() {
+            Some((_, to)) if at <= *to + BYTES_APART_MAX => *to = at + 1,
+            _ => runs.push((at, at + 1)),
+        }
+    }
+    let fits = |(from, to): &(usize, usize)| (BYTES_MIN..=BYTES_MAX).contains(&(to - from));
+    let runs = runs.into_iter().filter(fits);
+    runs.map(|(from, to)| Drawn::Bytes { place, from, to })
+        .collect()
+}
+
+/// Bytes without those that are drawn anew in each run.
+pub fn blanked(bytes: &[u8], ranges: &BTreeSet<(usize, usize)>) -> Node {
+    let mut head = bytes.to_vec();
+    for (from, to) in ranges {
+        if let Some(drawn) = head.get_mut(*from..*to) {
+            drawn.fill(b'_');
+        }
+    }
+    let len = head.len() as u64;
+    let digest = None;
+    Node::Bytes(Blob { len, head, digest })
+}
+
 /// A process's program and script, whatever its arguments are.
 pub fn role(run: &Run, talk: &Talk, side: usize) -> String {
     match talk.ends[side].and_then(|process| run.processes.get(&process)) {
@@ -219,6 +306,21 @@ pub fn of_part(base: u64, path: &str, protocol: &str) -> u64 {
 
 /// Values by their places, in the order of time.
 pub type Values = FxHashMap<u64, Vec<(u64, String)>>;
+
+/// Whether both runs say much the same at the place of what differs.
+pub fn is_shared(drawn: &Drawn, both: [&Values; 2]) -> bool {
+    let Drawn::Word { place, .. } = drawn else {
+        return false;
+    };
+    let [Some(a), Some(b)] = both.map(|values| values.get(place)) else {
+        return false;
+    };
+    let (a, b) = (texts(a), texts(b));
+    // Small numbers come again by chance, if there are many.
+    let distinct = |of: &[&str]| of.iter().collect::<FxHashSet<_>>().len();
+    let spread = |of: &[&str]| of.len() >= MANY_MIN && distinct(of) * 5 >= of.len() * 2;
+    common(&a, &b) * 3 > a.len().min(b.len()) && !(spread(&a) && spread(&b))
+}
 
 /// Gathers what a run says.
 pub fn gather(run: &Run, noise: &mut Noise) -> Values {

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alike::{likeness, print, shape};
 use super::difference::Difference;
-use super::looks;
+use super::looks::{self, Questions};
 use super::noise::Builtin;
 use super::polls;
 use super::run::Sight;
@@ -19,6 +19,8 @@ const LOOKS_MIN: u64 = 3;
 /// What is asked so many times more in all, and so many times as often as in the first run, is a storm.
 const STORM_MIN: u64 = 10;
 const STORM_TIMES: u64 = 3;
+/// Messages that a connection may begin with.
+const OPENING_MAX: usize = 6;
 /// Of so many messages on each side, each is compared with each.
 const PAIRED_MAX: usize = 256;
 
@@ -31,10 +33,30 @@ pub struct Lonely {
     pub before: [Option<Sight>; 2],
 }
 
+/// What several connections begin with, by whose they are: whoever keeps some introduces itself on each.
+fn openings<'t>(talks: &'t [Described<'_>]) -> FxHashSet<(&'t str, usize, u64)> {
+    let mut counts: FxHashMap<(&str, usize, u64), usize> = FxHashMap::default();
+    for of in talks {
+        for (side, hashes) in of.hashes.iter().enumerate() {
+            let first: BTreeSet<u64> = hashes.iter().take(OPENING_MAX).copied().collect();
+            for hash in first {
+                *counts.entry((of.roles.as_str(), side, hash)).or_default() += 1;
+            }
+        }
+    }
+    counts.retain(|_, connections| *connections > 1);
+    counts.into_keys().collect()
+}
+
 impl<'a> Comparing<'a> {
     /// What only one run has: paired with what is alike on another connection between the same two, or
     /// else missing or extra. The same, said again and again, is one difference.
-    pub fn lonely(&mut self, talks: &[Vec<Described<'a>>; 2], lonely: [Vec<Lonely>; 2]) {
+    pub fn lonely(
+        &mut self,
+        talks: &[Vec<Described<'a>>; 2],
+        asked: &[Questions<'_>; 2],
+        lonely: [Vec<Lonely>; 2],
+    ) {
         let pairs = self.pair_lonely(talks, &lonely);
         let paired = [0, 1].map(|run| {
             let all = pairs.iter().map(|(a, b)| [*a, *b][run]);
@@ -69,7 +91,7 @@ impl<'a> Comparing<'a> {
                 }
             }
         }
-        let asked = [0, 1].map(|run: usize| looks::questions(&talks[run]));
+        let openings = [0, 1].map(|run: usize| openings(&talks[run]));
         for run in [0, 1] {
             let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
             let mut asks_change: FxHashMap<(&str, usize, u64), bool> = FxHashMap::default();
@@ -113,12 +135,17 @@ impl<'a> Comparing<'a> {
                 let of_roles = known.get(&same).copied().unwrap_or(0);
                 let of_ends = known_ends.get(&same).copied().unwrap_or(0);
                 let often = of_roles >= AGAIN_MIN || of_ends >= LOOKS_MIN && looks;
-                difference.again = often && times <= of_roles && !storms.contains(&at);
+                // Who keeps several connections makes as many as it needs at a time.
+                let opens = openings.iter().all(|all| all.contains(&same));
+                let few = often && times <= of_roles || opens && times < STORM_MIN;
+                difference.again = few && !storms.contains(&at);
                 let verb = match (run, known.contains_key(&same), times) {
                     (0, _, 1) | (1, false, 1) => continue,
                     (0, _, _) => format!("is missing {times} times in the second run"),
-                    (_, true, 1) => "is sent once more in the second run".to_owned(),
-                    (_, true, _) => format!("is sent {times} more times in the second run"),
+                    (_, true, 1) => "is sent again in the second run, once more".to_owned(),
+                    (_, true, _) => {
+                        format!("is sent again and again in the second run, {times} more times")
+                    }
                     (_, false, _) => format!("is sent {times} times, in the second run only"),
                 };
                 // The message itself may hold any words: it is the end of the sentence that says how often.

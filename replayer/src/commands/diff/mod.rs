@@ -10,7 +10,9 @@ mod chance;
 mod clocks;
 mod compare;
 mod cut_off;
+mod datagrams;
 mod difference;
+mod drawn;
 mod ending;
 mod first_seen;
 mod forms;
@@ -27,6 +29,7 @@ mod noise;
 mod order;
 mod output;
 mod pairs;
+mod paused;
 mod permuted;
 mod polls;
 mod renamed;
@@ -252,7 +255,9 @@ pub fn compare_files(
     let mut choices = chance::decided([&a, &b], &mut noise);
     choices.extend(twice);
     noise.set_learnt(learn::learn([&of_both[0], &of_both[1]], &values));
-    drop((of_both, values));
+    drop(values);
+    let drawn = drawn::find([&mut a, &mut b], [&of_both[0], &of_both[1]], &mut noise);
+    drop(of_both);
     let mut between = Between::default();
     for file in also_good {
         // Runs are changed as they are compared.
@@ -276,7 +281,8 @@ pub fn compare_files(
     }
     let matched = std::mem::take(&mut found.matched);
     let all = found.differences.len();
-    let judgement = judge::judge(runs, found);
+    let mut judgement = judge::judge(runs, found);
+    drawn::add(&mut judgement, drawn);
     let count = all - judgement.without.len();
     talks::noise_of_order(&mut noise, judgement.harmless);
     noise.suppress_builtin(noise::Builtin::Timing, judgement.in_time);
@@ -337,6 +343,7 @@ fn differences(runs: [&mut Run; 2], noise: &mut Noise) -> (Pairs, Found) {
         ..Found::default()
     };
     compare::processes(runs, &pairs, noise, &mut found);
+    found.differences.extend(paused::paused(runs));
     let arrivals = talks::compare(runs, &pairs, [&hashes[0], &hashes[1]], noise, &mut found);
     order::overtaken(arrivals, &mut found);
     (pairs, found)

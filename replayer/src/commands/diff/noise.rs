@@ -12,6 +12,7 @@ pub use super::builtin::Builtin;
 use super::learn::{words, Learnt};
 use super::renamed::{self, Names};
 use super::run::Run;
+use super::tree::Drawn;
 use regex::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 
@@ -91,6 +92,9 @@ pub struct Spot<'a> {
 
 /// Which noise was found: bits of built-in kinds, then of rules.
 pub type Hits = BTreeSet<usize>;
+
+/// Seconds since 1970 of this part of the century.
+const THIS_CENTURY: std::ops::Range<f64> = 1.6e9..2.0e9;
 
 /// All noise that is known.
 pub struct Noise {
@@ -242,12 +246,28 @@ impl Noise {
         self.learnt = learnt;
     }
 
+    /// What turned out to be drawn by chance is noise, too.
+    pub fn add_drawn<'d>(&mut self, all: impl Iterator<Item = &'d Drawn>) {
+        all.for_each(|one| self.learnt.add(one));
+    }
+
+    /// Bytes of what stands at a place that are drawn anew in each run.
+    pub fn drawn_at(&self, place: u64) -> Option<&BTreeSet<(usize, usize)>> {
+        self.learnt.bytes_at(place)
+    }
+
     /// A text that is masked already, without what is known of its place from the runs.
-    pub fn mask_learnt(&self, place: Option<u64>, text: &str, hits: &mut Hits) -> Option<String> {
+    pub fn mask_learnt(
+        &self,
+        place: Option<u64>,
+        text: &str,
+        is_printed: bool,
+        hits: &mut Hits,
+    ) -> Option<String> {
         let mut hit = |kind: Builtin| {
             hits.insert(kind as usize);
         };
-        self.learnt.mask(place, text, &mut hit)
+        self.learnt.mask(place, text, is_printed, &mut hit)
     }
 
     /// Runs that were started in different folders are told apart by that, and by nothing that it says.
@@ -448,6 +468,10 @@ impl Noise {
             let number: u64 = text.parse().ok()?;
             if number < NUMBER_MIN {
                 return None;
+            }
+            // Seconds since 1970 as a binary number with a fraction, of which only its bits are known.
+            if THIS_CENTURY.contains(&f64::from_bits(number)) {
+                return Some(Builtin::Time);
             }
             if self.ports.contains(&number) {
                 return Some(Builtin::Port);

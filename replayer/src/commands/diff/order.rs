@@ -2,10 +2,11 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use reenact_causal::{EventId, Place};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::compare::{shown, Found};
 use super::difference::{Difference, Kind};
@@ -110,6 +111,16 @@ fn shape(text: &str) -> String {
         }
     }
     shape
+}
+
+/// A number for two shapes.
+fn number(shapes: &[String; 2]) -> u64 {
+    let mut hasher = FxHasher::default();
+    for shape in shapes {
+        hasher.write(shape.as_bytes());
+        hasher.write_u8(0);
+    }
+    hasher.finish()
 }
 
 /// Which messages name what, among the first ones of a process.
@@ -332,6 +343,9 @@ fn of_process(all: &[Arrival], found: &mut Found) {
         difference.common = names.common(one, other);
         difference.related = difference.common.iter().any(|name| names.is_rare(name));
         difference.alone = names.is_of_rare_kind(of_a[moved]);
+        let mut shapes = [one, other].map(|at| shape(&all[at].text));
+        shapes.sort_unstable();
+        difference.place = number(&shapes);
         difference.related |= difference.alone && !difference.common.is_empty();
         found.suspects.push(difference);
     }

@@ -104,10 +104,6 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
     let children: [BTreeMap<Option<u32>, Vec<u32>>; 2] = [0, 1].map(|run| {
         let mut children: BTreeMap<Option<u32>, Vec<u32>> = BTreeMap::new();
         for (number, process) in &runs[run].processes {
-            if runs[run].waiting.contains(number) {
-                pairs.repeated[run].insert(*number);
-                continue;
-            }
             // A parent that is not there, or is the process itself, is none.
             let known = |parent: &u32| parent < number && runs[run].processes.contains_key(parent);
             let parent = process.parent.filter(known);
@@ -157,7 +153,12 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
                 pairs.kinds[run].insert(*number, kind);
             }
         }
-        let mut left = lists.map(|list| (0..list.len()).collect::<BTreeSet<usize>>());
+        // Whoever only waited is one of those that did more in the other run, but of no others.
+        let waits = |run: usize, at: &usize| runs[run].waiting.contains(&lists[run][*at]);
+        let mut left = [0, 1].map(|run| {
+            let all = (0..lists[run].len()).filter(|at| !waits(run, at));
+            all.collect::<BTreeSet<usize>>()
+        });
         let mut found: Vec<(usize, usize)> = Vec::new();
         // How they ended tells the last of several tries, which succeeded, from those before.
         for round in [
@@ -165,8 +166,14 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
             Round::Said,
             Round::Tree,
             Round::Kind,
+            Round::Waiting,
             Round::Program,
         ] {
+            if matches!(round, Round::Waiting) {
+                for run in [0, 1] {
+                    left[run].extend((0..lists[run].len()).filter(|at| waits(run, at)));
+                }
+            }
             let groups = [0, 1].map(|run| {
                 let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
                 for at in &left[run] {
@@ -185,7 +192,30 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
                 let ends = |run: usize, group: &[usize]| -> Vec<u64> {
                     group.iter().map(|at| keys[run][*at].end).collect()
                 };
-                for step in sequence::align(&ends(0, of_a), &ends(1, of_b), |_, _| true) {
+                let waiting = |run: usize, group: &[usize]| group.iter().all(|at| waits(run, at));
+                let waits = [waiting(0, of_a), waiting(1, of_b)];
+                let of_kind = |run: usize| {
+                    let all = keys[run].iter();
+                    all.filter(|one| Round::Kind.key(one) == *key).count()
+                };
+                let alone = of_kind(0) == 1 && of_kind(1) == 1;
+                if waits == [true; 2] || waits != [false; 2] && !alone {
+                    continue;
+                }
+                // Of several tries, one that failed is not one that went well.
+                let several = of_a.len() != of_b.len() && of_a.len().max(of_b.len()) > 2;
+                let is_quiet = |run: usize, at: usize| {
+                    let number = lists[run][at];
+                    !talking[run].contains(&number) && !children[run].contains_key(&Some(number))
+                };
+                let alike = |a: usize, b: usize| {
+                    let (a, b) = (of_a[a], of_b[b]);
+                    !several
+                        || keys[0][a].end == keys[1][b].end
+                        || !is_quiet(0, a)
+                        || !is_quiet(1, b)
+                };
+                for step in sequence::align(&ends(0, of_a), &ends(1, of_b), alike) {
                     if let Step::Both(a, b) = step {
                         found.push((of_a[a], of_b[b]));
                         left[0].remove(&of_a[a]);
@@ -207,6 +237,10 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
         for run in [0, 1] {
             for at in &left[run] {
                 let number = lists[run][*at];
+                if waits(run, at) {
+                    pairs.repeated[run].insert(number);
+                    continue;
+                }
                 let twin = twins[run].contains(&Round::Kind.key(&keys[run][*at]));
                 let mut tree = vec![number];
                 let mut next = 0;
@@ -261,6 +295,8 @@ enum Round {
     Said,
     Tree,
     Kind,
+    /// With those that only waited.
+    Waiting,
     Program,
 }
 
@@ -270,7 +306,7 @@ impl Round {
         match self {
             Round::SaidAndTree | Round::Said => key.said.is_some(),
             Round::Tree => key.tree.is_some(),
-            Round::Kind => true,
+            Round::Kind | Round::Waiting => true,
             // Two that only waited are not one that waited otherwise.
             Round::Program => !key.idle,
         }
@@ -283,7 +319,7 @@ impl Round {
             Round::SaidAndTree => of(said.rotate_left(1) ^ tree),
             Round::Said => of(said),
             Round::Tree => of(tree),
-            Round::Kind => of(0),
+            Round::Kind | Round::Waiting => of(0),
             Round::Program => (key.name.clone(), Vec::new(), 0),
         }
     }

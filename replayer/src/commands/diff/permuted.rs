@@ -26,7 +26,7 @@ pub fn find_permuted(differences: &mut [Difference], noise: &mut Noise) {
     for difference in differences.iter() {
         if matches!(difference.kind, Kind::Missing | Kind::Extra) {
             let times = i64::try_from(difference.times).unwrap_or(i64::MAX);
-            let known = more.entry(difference.way.clone()).or_default();
+            let known = more.entry(difference.link.clone()).or_default();
             *known = known.saturating_add(times);
         }
     }
@@ -65,12 +65,12 @@ pub fn find_permuted(differences: &mut [Difference], noise: &mut Noise) {
         }
     }
     // Where one run has more messages, it has as many values more.
-    let even = |place: &(String, String, usize)| {
+    let even = |place: &(String, String, usize), link: &str| {
         let counts: Option<&BTreeMap<String, i64>> = all.get(place);
         let odd = counts.map_or(i64::MAX, |counts| {
             counts.values().map(|count| count.abs()).sum()
         });
-        odd <= 2 * more.get(&place.0).copied().unwrap_or(0)
+        odd <= 2 * more.get(link).copied().unwrap_or(0)
     };
     for difference in differences.iter_mut().filter(payload) {
         let words = words(difference);
@@ -79,8 +79,12 @@ pub fn find_permuted(differences: &mut [Difference], noise: &mut Noise) {
         let printed = difference.kind == Kind::Output;
         let words =
             words.filter(|words| !printed || words.iter().all(|(_, a, b)| number(a) && number(b)));
-        let permuted = words
-            .is_some_and(|words| !words.is_empty() && words.iter().all(|(place, ..)| even(place)));
+        let permuted = words.is_some_and(|words| {
+            !words.is_empty()
+                && words
+                    .iter()
+                    .all(|(place, ..)| even(place, &difference.link))
+        });
         difference.permuted = permuted || difference.sampled;
     }
 }

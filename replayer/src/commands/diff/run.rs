@@ -22,7 +22,8 @@ const BYTES_MAX: usize = 4 << 20;
 const ALL_BYTES_MAX: usize = 512 << 20;
 /// Characters that are shown of what a message carries.
 const CONTENT_MAX: usize = 60;
-/// Marks of one process that are compared.
+/// Datagrams that came from nowhere, and marks of one process, that are compared.
+const STRAYS_MAX: usize = 1 << 12;
 const MARKS_MAX: usize = 1 << 18;
 /// Bytes of a line.
 const LINE_MAX: usize = 8192;
@@ -106,6 +107,8 @@ pub struct Talk {
     pub names: [String; 2],
     /// What was said from each side.
     pub lanes: [Vec<Item>; 2],
+    /// Datagrams that arrived from each side without having been sent once more, and where.
+    pub twice: [Vec<Item>; 2],
 }
 
 /// A checksum that a program told, and where.
@@ -164,6 +167,7 @@ impl Run {
         let mut story = Story::new(&reader);
         let mut gatherer = Gatherer {
             narrator,
+            strays: Vec::new(),
             items: FxHashMap::default(),
             decoded: FxHashSet::default(),
             names: FxHashMap::default(),
@@ -287,6 +291,8 @@ type Spanning = (u64, u64, Item);
 
 struct Gatherer {
     narrator: Narrator,
+    /// Datagrams that came from somebody who is recorded, and was not seen sending them.
+    strays: Vec<(ConnectionId, Side, Piece)>,
     /// Messages of each way, with the bytes that they span.
     items: FxHashMap<(ConnectionId, Side), Vec<Spanning>>,
     /// Connections of which messages are known, so that their bytes are not needed.
@@ -388,7 +394,11 @@ impl Gatherer {
                 ..
             } => {
                 let known = &story.connections().get(*connection).ends[from.index()];
-                if known.process.is_none() && !self.decoded.contains(connection) {
+                let stray = *offset == u64::MAX && known.process.is_some();
+                if stray && self.strays.len() < STRAYS_MAX {
+                    let piece = self.piece(*offset, bytes, here());
+                    self.strays.push((*connection, *from, piece));
+                } else if known.process.is_none() && !self.decoded.contains(connection) {
                     let way = Way::Connection(*connection, *from);
                     let piece = self.piece(*offset, bytes, here());
                     self.streams.entry(way).or_default().received.push(piece);
@@ -402,6 +412,10 @@ impl Gatherer {
                 pieces.len = offset.saturating_add(bytes.len);
                 pieces.sent.push(piece);
             }
+            Fact::Kill {
+                signal: SIGCHLD | SIGURG | SIGWINCH,
+                ..
+            } => {}
             Fact::Kill { signal, target } => {
                 let name = story.process(*target).map(|known| escape(&known.name));
                 let (signal, name) = (words::signal_name(*signal), name.unwrap_or_default());
@@ -624,10 +638,17 @@ impl Gatherer {
             if !named && lanes.iter().flatten().all(Item::is_to_itself) {
                 continue;
             }
+            let twice = [Side::Zero, Side::One].map(|side| {
+                let all = self.strays.iter();
+                let own = all.filter(|(of, from, _)| (*of, *from) == (id, side));
+                let items = own.map(|(.., piece)| whole(piece, known.channel.name()));
+                items.collect::<Vec<Item>>()
+            });
             talks.push(Talk {
                 channel: known.channel.name(),
                 ends: [ends[0].0, ends[1].0],
                 lanes,
+                twice,
                 names: ends.map(|(_, name)| name),
             });
         }
@@ -639,6 +660,7 @@ impl Gatherer {
                     ends: [Some(*process), None],
                     names: [String::new(), (*which).to_owned()],
                     lanes: [items.map(|(_, _, item)| item).collect(), Vec::new()],
+                    twice: Default::default(),
                 });
             }
         }
@@ -696,6 +718,18 @@ fn item(line: Line, who: Arc<str>) -> Option<Spanning> {
         body,
     };
     Some((span.0, span.1, item))
+}
+
+/// What arrived at once.
+fn whole(piece: &Piece, channel: &'static str) -> Item {
+    let bytes = piece.bytes.known.as_slice();
+    Item {
+        sight: piece.sight.clone(),
+        received: None,
+        protocol: channel,
+        text: words::shortened(&escape(bytes.strip_suffix(b"\n").unwrap_or(bytes)), 120),
+        body: Node::slice(bytes),
+    }
 }
 
 /// Bytes cut into lines, whatever the pieces were in which they came; messages of a channel that

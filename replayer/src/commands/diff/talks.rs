@@ -17,6 +17,7 @@ use super::difference::{Difference, Kind};
 use super::in_order::{answers_in_order, is_one_by_one};
 use super::learn;
 use super::lonely::Lonely;
+use super::looks::{self, Questions};
 use super::noise::{Builtin, Hits, Noise, Spot};
 use super::order::{self, Arrival};
 use super::pairs::Pairs;
@@ -145,6 +146,7 @@ pub fn compare(
     all.extend(left[0].iter().map(|a| [Some(*a), None]));
     all.extend(left[1].iter().map(|b| [None, Some(*b)]));
     comparing.lanes(&talks, &all);
+    comparing.twice(&talks, &both);
     find_permuted(&mut comparing.found.differences, comparing.noise);
     let answered = comparing.slow_answers(&talks);
     let matched = std::mem::take(&mut comparing.sent);
@@ -306,20 +308,21 @@ impl<'a> Comparing<'a> {
             }
         }
         let moved = find_moved(talks, &lanes);
+        let asked = [0, 1].map(|run: usize| looks::questions(&talks[run]));
         let mut lonely: [Vec<Lonely>; 2] = [Vec::new(), Vec::new()];
         for (number, lane) in lanes.iter().enumerate() {
-            self.lane(number, lane, talks, &moved, &mut lonely);
+            self.lane((number, lane), talks, &moved, &asked, &mut lonely);
         }
         self.elsewhere(talks, &moved, &lanes);
-        self.lonely(talks, lonely);
+        self.lonely(talks, &asked, lonely);
     }
 
     fn lane(
         &mut self,
-        number: usize,
-        lane: &Lane,
+        (number, lane): (usize, &Lane),
         talks: &[Vec<Described<'a>>; 2],
         moved: &Moved,
+        asked: &[Questions<'_>; 2],
         lonely: &mut [Vec<Lonely>; 2],
     ) {
         let side = lane.side;
@@ -375,8 +378,12 @@ impl<'a> Comparing<'a> {
                         let lost = self.lost([of_a, of_b], side, [a, b]);
                         self.found.differences.extend(lost);
                         let difference = self.pair([of_a, of_b], side, both);
-                        if let Some(difference) = difference.filter(|_| told < OF_LANE_MAX) {
+                        if let Some(mut difference) = difference.filter(|_| told < OF_LANE_MAX) {
                             told += 1;
+                            let answers = |of, at, run: usize| {
+                                side == 1 && looks::is_answer(of, at, &asked[1 - run])
+                            };
+                            difference.look = answers(of_a, a, 0) && answers(of_b, b, 1);
                             self.found.differences.push(difference);
                         }
                     }
@@ -460,6 +467,7 @@ impl<'a> Comparing<'a> {
             shown(&items[1].sight, self.told(1, of[1], side, items[1])),
         );
         difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        difference.link = format!("{} {side}", of[0].roles);
         difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
         self.found.differences.push(difference);
     }
@@ -567,6 +575,7 @@ impl<'a> Comparing<'a> {
             shown(&items[1].sight, self.told(1, of[1], side, items[1])),
         );
         difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
+        difference.link = format!("{} {side}", of[0].roles);
         difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
         let mut has = |forms: usize, item| {
             let forms = &self.found.forms[forms];
@@ -587,6 +596,8 @@ impl<'a> Comparing<'a> {
         }
         difference.more = compared.different - compared.fields.len() as u64;
         difference.fields = compared.fields;
+        difference.words = compared.words;
+        difference.to = items.map(|item| item.received.clone());
         difference.outside = of[0].talk.ends[side].is_none();
         let lists = [0, 1].map(|run: usize| of[run].talk.lanes[side].as_slice());
         difference.sampled = is_sampled(self.noise, lists, items);
@@ -612,45 +623,6 @@ impl<'a> Comparing<'a> {
             field.a.is_some() && field.b.is_some() && of_a != of_b
         });
         changed.next().is_some()
-    }
-
-    /// A datagram that is sent in both runs and arrives in one, though what was sent behind it did.
-    fn lost(&mut self, of: [&Described<'a>; 2], side: usize, at: [usize; 2]) -> Option<Difference> {
-        if !matches!(of[0].talk.channel, "udp" | "unix-messages") {
-            return None;
-        }
-        let items = [0, 1].map(|run: usize| &of[run].talk.lanes[side][at[run]]);
-        let run = match items.map(|item| item.received.is_some()) {
-            [true, false] => 1,
-            [false, true] => 0,
-            [true, true] | [false, false] => return None,
-        };
-        let behind = &of[run].talk.lanes[side][at[run]..];
-        if behind.iter().all(|item| item.received.is_none()) {
-            self.noise.suppress_builtin(Builtin::Timing, 1);
-            return None;
-        }
-        let (kind, verb) = match run {
-            1 => (
-                Kind::Missing,
-                "is sent in both runs, and is lost on its way in the second one: it never arrives",
-            ),
-            _ => (
-                Kind::Extra,
-                "is sent in both runs, and arrives in the second one only",
-            ),
-        };
-        let route = self.route(1 - run, of[1 - run], side, items[1 - run]);
-        let what = format!("The datagram “{}” {route} {verb}.", items[1].text);
-        let mut difference = Difference::new(kind, what).at(
-            shown(&items[0].sight, self.told(0, of[0], side, items[0])),
-            shown(&items[1].sight, self.told(1, of[1], side, items[1])),
-        );
-        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
-        // The network lost it, and nobody in the recording.
-        difference.outside = true;
-        difference.lost = true;
-        Some(difference)
     }
 
     pub fn one(
@@ -685,10 +657,12 @@ impl<'a> Comparing<'a> {
         let mut difference = Difference::new(kind, what).at(a, b);
         difference.place = learn::base(&of.roles, side, item.protocol, &shape(item));
         difference.content = content;
+        difference.to[run].clone_from(&item.received);
         let others = &self.found.forms[1 - run];
         difference.known = others.has(self.noise, difference.place, &of.name, item);
         difference.sampled = side == 1 && self.found.watched.contains(&content);
         difference.way = format!("{} {} {side}", of.talk.channel, of.name);
+        difference.link = format!("{} {side}", of.roles);
         difference.internal = self.is_internal(of, item) || self.is_of_loop(run, of, item);
         let fallback = before[1 - run].clone();
         let fallback = fallback.or_else(|| self.start_of(1 - run, run, item));
@@ -769,7 +743,7 @@ impl<'a> Comparing<'a> {
         Some(process.start.clone())
     }
 
-    fn route(&self, run: usize, of: &Described<'a>, side: usize, item: &Item) -> String {
+    pub fn route(&self, run: usize, of: &Described<'a>, side: usize, item: &Item) -> String {
         let end = |side: usize| match of.talk.ends[side] {
             Some(process) => Arc::from(self.runs[run].name(process)),
             None => Arc::from(of.talk.names[side].as_str()),
@@ -786,7 +760,7 @@ impl<'a> Comparing<'a> {
         format!("from {from} to {to}")
     }
 
-    fn told(&self, run: usize, of: &Described<'a>, side: usize, item: &Item) -> String {
+    pub fn told(&self, run: usize, of: &Described<'a>, side: usize, item: &Item) -> String {
         let route = self.route(run, of, side, item);
         format!("{}  ({route})", item.text)
     }

@@ -9,6 +9,10 @@ use regex::Regex;
 
 /// Times may be that much further from the clock in one run than in the other.
 pub const SLACK_MS: i128 = 120_000;
+/// And what is further away is no time.
+const FAR_MAX_MS: i128 = 366 * 86_400_000;
+/// Seconds from 1900 to 1970.
+const SINCE_1900_S: i128 = 2_208_988_800;
 /// On a machine that has just started, CLOCK_MONOTONIC is no larger than other numbers are.
 const UPTIME_MIN_NS: u64 = 1_000_000_000_000;
 
@@ -92,6 +96,12 @@ pub fn blank(bytes: &mut [u8], wall_ns: i128, time_ns: u64) {
             let mut seconds = numbers.into_iter().map(i128::from);
             seconds.any(|seconds| near(seconds * 1_000_000_000, now_ns))
         });
+        // Of NTP, seconds since 1900 and their fraction.
+        let is_ntp = long.is_some_and(|word| {
+            let seconds = i128::from(u64::from_be_bytes(word) >> 32) - SINCE_1900_S;
+            near(seconds * 1_000_000_000, now_ns)
+        });
+        let is_long = is_long || is_ntp;
         let len = match (is_long, is_short) {
             (true, _) => 8,
             (false, true) => 4,
@@ -103,6 +113,43 @@ pub fn blank(bytes: &mut [u8], wall_ns: i128, time_ns: u64) {
         bytes[at..at + len].fill(0);
         at += len;
     }
+}
+
+/// How far a time in bytes that are no text is ahead of a clock, in milliseconds, where the other run has one that
+/// went on with its clock, and was blanked.
+pub fn binary_away_ms(bytes: &[u8], blanked: &[u8], now_ns: i128) -> Option<i128> {
+    if bytes.len() != blanked.len() {
+        return None;
+    }
+    let far_ms = |seconds: i128| {
+        let away_ms = seconds * 1000 - now_ns / 1_000_000;
+        let plausible = away_ms.abs() > SLACK_MS && away_ms.abs() < FAR_MAX_MS;
+        plausible.then_some(away_ms)
+    };
+    let blank = |at: usize, len: usize| {
+        let is_blank = blanked.get(at..at + len)?.iter().all(|byte| *byte == 0);
+        let word = bytes.get(at..at + len).filter(|_| is_blank)?;
+        word.iter().any(|byte| *byte != 0).then_some(word)
+    };
+    (0..bytes.len()).find_map(|at| {
+        let long = blank(at, 8).and_then(|word| <[u8; 8]>::try_from(word).ok());
+        let of_long = long.and_then(|word| {
+            let numbers = [u64::from_be_bytes(word), u64::from_le_bytes(word)].map(i128::from);
+            let units = [1, 1_000, 1_000_000, 1_000_000_000];
+            let mut all = numbers
+                .into_iter()
+                .flat_map(|number| units.map(|unit| number / unit));
+            let ntp = (numbers[0] >> 32) - SINCE_1900_S;
+            far_ms(ntp).or_else(|| all.find_map(far_ms))
+        });
+        let short = blank(at, 4).and_then(|word| <[u8; 4]>::try_from(word).ok());
+        let of_short = || {
+            let word = short?;
+            let numbers = [u32::from_be_bytes(word), u32::from_le_bytes(word)];
+            numbers.into_iter().map(i128::from).find_map(far_ms)
+        };
+        of_long.or_else(of_short)
+    })
 }
 
 /// Days since 1970 of a date of the Gregorian calendar.
@@ -131,6 +178,15 @@ mod tests {
         assert_eq!(away_ms("2026-11-23 00:49:52", now_ns), Some(3_600_000));
         assert_eq!(away_ms("nothing of 2026", now_ns), None);
         assert_eq!(away_ms("2026-77-01 10:00", now_ns), None);
+        // A time of NTP that is an hour ahead, beside one that was blanked.
+        let seconds = u32::try_from(1_795_391_392 + 3600 + SINCE_1900_S).unwrap_or_default();
+        let mut bytes = [&[7, 1][..], &seconds.to_be_bytes(), &[9; 4]].concat();
+        let blanked = [&[7, 1][..], &[0; 8]].concat();
+        assert_eq!(binary_away_ms(&bytes, &blanked, now_ns), Some(3_600_000));
+        blank(&mut bytes, now_ns, 0);
+        assert_eq!(bytes[..2], [7, 1]);
+        blank(&mut bytes, now_ns + 3_600_000_000_000, 0);
+        assert_eq!(bytes, blanked);
         assert_eq!((days(1970, 1, 1), days(2000, 3, 1)), (Some(0), Some(11017)));
     }
 }

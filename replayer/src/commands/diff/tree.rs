@@ -1,5 +1,6 @@
 //! Two messages compared field by field.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 
@@ -43,6 +44,17 @@ pub struct Compared {
     pub moved: Vec<i128>,
     /// A rule of the user hid something.
     pub ignored: bool,
+    /// Words that differ, by their places.
+    pub words: Vec<Drawn>,
+}
+
+/// What differs at a place, if one of the two or both were drawn by chance.
+#[derive(Clone, Debug)]
+pub enum Drawn {
+    /// A word of each.
+    Word { place: u64, words: [String; 2] },
+    /// Bytes of what is no text: where they begin and end.
+    Bytes { place: u64, from: usize, to: usize },
 }
 
 /// Compares trees of one kind of place.
@@ -86,17 +98,52 @@ impl<'a> Comparer<'a> {
     }
 
     fn mask(&mut self, path: &str, value: &str, hits: &mut Hits) -> String {
+        let masked = self.mask_known(path, value, hits);
+        let is_printed = matches!(self.protocol, "stdout" | "stderr");
+        let place = self.place(path);
+        let learnt = self.noise.mask_learnt(place, &masked, is_printed, hits);
+        learnt.unwrap_or(masked)
+    }
+
+    /// Without what is known of the place.
+    fn mask_known(&mut self, path: &str, value: &str, hits: &mut Hits) -> String {
         let spot = Spot {
             protocol: self.protocol,
             connection: self.connection,
             field: path,
         };
-        let masked = self.noise.mask(spot, value, hits);
-        let place = self
-            .base
-            .map(|base| learn::of_part(base, path, self.protocol));
-        let learnt = self.noise.mask_learnt(place, &masked, hits);
-        learnt.unwrap_or_else(|| masked.into_owned())
+        self.noise.mask(spot, value, hits).into_owned()
+    }
+
+    fn place(&self, path: &str) -> Option<u64> {
+        self.base
+            .map(|base| learn::of_part(base, path, self.protocol))
+    }
+
+    /// A value without bytes that are drawn anew in each run.
+    fn blanked<'n>(&self, path: &str, node: &'n Node, hits: &mut Hits) -> Cow<'n, Node> {
+        let ranges = self
+            .place(path)
+            .and_then(|place| self.noise.drawn_at(place));
+        match ranges.zip(binary(node)) {
+            Some((ranges, bytes)) => {
+                hits.insert(Builtin::Drawn as usize);
+                Cow::Owned(learn::blanked(bytes, ranges))
+            }
+            None => Cow::Borrowed(node),
+        }
+    }
+
+    /// Words and bytes that differ, where two values are of one kind.
+    fn drawn(&mut self, path: &str, a: &Node, b: &Node) -> Vec<Drawn> {
+        let Some(place) = self.place(path) else {
+            return Vec::new();
+        };
+        if let Some((a, b)) = binary(a).zip(binary(b)) {
+            return learn::drawn_bytes(place, a, b);
+        }
+        let [a, b] = [a, b].map(|node| self.mask_known(path, &text(node), &mut Hits::new()));
+        learn::drawn_words(place, &a, &b)
     }
 
     /// Whether two lists have the same items but for noise, in whatever order.
@@ -207,6 +254,7 @@ impl<'a> Comparer<'a> {
     }
 
     fn hash_leaf(&mut self, path: &str, node: &Node, to: &mut FxHasher) {
+        let node = &*self.blanked(path, node, &mut Hits::new());
         let masked = self.mask(path, &text(node), &mut Hits::new());
         to.write_u8(3);
         to.write(masked.as_bytes());
@@ -303,6 +351,9 @@ impl<'a> Comparer<'a> {
         out: &mut Compared,
     ) {
         let mut hits = Hits::new();
+        let sides = [a, b];
+        let [a, b] = sides.map(|node| node.map(|node| self.blanked(path, node, &mut hits)));
+        let (a, b) = (a.as_deref(), b.as_deref());
         let mut masked = |node: Option<&Node>| {
             node.map(|node| (self.mask(path, &text(node), &mut hits), unmasked(node)))
         };
@@ -331,8 +382,20 @@ impl<'a> Comparer<'a> {
             };
             out.moved.push(moved);
         }
+        // A time in what is no text that left the clock, in one of the runs.
+        let of_bytes = self.now_ns.and_then(|now_ns| {
+            let [a, b] = [binary(sides[0]?)?, binary(sides[1]?)?];
+            let ahead = times::binary_away_ms(b, a, now_ns[1]);
+            ahead.or_else(|| Some(-times::binary_away_ms(a, b, now_ns[0])?))
+        });
+        out.moved.extend(of_bytes);
         out.different += 1;
         if out.fields.len() < FIELDS_MAX {
+            out.words.extend(match sides {
+                [Some(a), Some(b)] => self.drawn(path, a, b),
+                [_, _] => Vec::new(),
+            });
+            let [a, b] = sides;
             let shown = |node: Option<&Node>| node.map(shown);
             out.fields.push(FieldDiff {
                 path: escape(path.as_bytes()),
@@ -432,6 +495,15 @@ fn unmasked(node: &Node) -> Vec<u8> {
         Node::Bytes(_) | Node::Null | Node::Bool(_) | Node::Int(_) | Node::UInt(_) => Vec::new(),
         Node::Float(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => Vec::new(),
         Node::Elided(_) | Node::Redacted => Vec::new(),
+    }
+}
+
+/// All bytes of what is no text.
+fn binary(node: &Node) -> Option<&[u8]> {
+    match node {
+        Node::Bytes(blob) => blob.whole(),
+        Node::Text(text) if times::is_binary(text.as_bytes()) => Some(text.as_bytes()),
+        _ => None,
     }
 }
 

@@ -14,6 +14,8 @@ const AHEAD: f64 = 0.06;
 const BESIDE: f64 = 0.12;
 /// How much the order of threads says, where nothing else came in another one, and what they gave went to others.
 const BY_THREADS: f64 = 0.83;
+/// The same, where messages came in another order, which have nothing to do with it.
+const UNORDERED: f64 = 0.5;
 /// Messages that came too late, of which it is asked why.
 const LATE_MAX: usize = 64;
 
@@ -99,6 +101,51 @@ impl Ranks<'_> {
         !root.permuted && told || is_conflict(overtaken, root)
     }
 
+    /// Whether nothing but chance within its process is left to explain a root: the process was told the same in the
+    /// same order, and given the same.
+    pub(super) fn is_left_to_chance(&self, root: &Difference) -> bool {
+        let decides = matches!(root.kind, Kind::Payload | Kind::Process | Kind::Arguments);
+        decides
+            && !root.outside
+            && !root.weak
+            && !root.forwarded
+            && !self.is_excused(root)
+            && !self.is_told_otherwise(root)
+            && !self.is_behind(root, &[Kind::Overtaken])
+    }
+
+    /// Whether its process had been told something else before, whatever that was.
+    fn is_told_otherwise(&self, root: &Difference) -> bool {
+        (0..2).any(|run| {
+            let Some(place) = root.places[run].as_ref().map(|sight| sight.point.place) else {
+                return false;
+            };
+            let told = self.otherwise[run].get(&place.chain);
+            told.and_then(|orders| orders.first())
+                .is_some_and(|first| *first < place.order)
+        })
+    }
+
+    /// Whether chance within its process explains what differs, as far as its words go: nothing that it passes on
+    /// was told to it, and nothing came in another order that has to do with it.
+    pub(super) fn is_by_chance(&self, root: &Difference) -> bool {
+        let ordered = |one: &&Difference| match one.kind {
+            Kind::Overtaken => one.related || is_conflict(one, root),
+            Kind::Threads => self.is_fresh(one, root),
+            _ => false,
+        };
+        let mut ordered = self.suspects.iter().filter(ordered);
+        root.kind == Kind::Payload
+            && !root.words.is_empty()
+            && !root.outside
+            && !root.forwarded
+            && !root.permuted
+            && !root.internal
+            && !self.is_excused(root)
+            && !self.is_told_otherwise(root)
+            && !ordered.any(|one| same_memory(one, root) && (self.before)(one, root))
+    }
+
     /// How likely something that is never the same explains a root. It is ahead of the root if nothing else is
     /// left: its process was told and given the same, and nothing more was told to it in between.
     pub(super) fn score(
@@ -117,6 +164,8 @@ impl Ranks<'_> {
         let ahead = match suspect.kind {
             // An answer that what failed is about says more than the threads behind it.
             Kind::Threads if sure && (fresh() || named && !root.is_answer()) => Some(AHEAD * 0.75),
+            // What only may have come of another order, and what failed is about.
+            Kind::Threads if root.weak && named && !root.permuted => return UNORDERED,
             // The same was told in the same order, and went to others.
             Kind::Threads if root.threaded && root.permuted && named => return BY_THREADS,
             // What is lost or said again is told by itself: that chance did it is behind that.
@@ -134,6 +183,9 @@ impl Ranks<'_> {
                     -BESIDE
                 })
             }
+            Kind::Randomness if self.is_left_to_chance(root) && (picks(root) || !threads()) => {
+                Some(AHEAD / 2.0)
+            }
             Kind::Overtaken | Kind::Slow | Kind::Threads | Kind::Randomness | Kind::Clock => None,
             Kind::Missing | Kind::Extra | Kind::Payload | Kind::Happening => None,
             Kind::Process | Kind::Exit | Kind::File | Kind::Environment => None,
@@ -144,6 +196,7 @@ impl Ranks<'_> {
         match ahead {
             Some(ahead) => root.kind.weight().max(suspect.kind.weight()) + ahead,
             None if suspect.answer => suspect.kind.weight() - LATER,
+            None if suspect.stalls => suspect.weight(),
             None => suspect.kind.weight(),
         }
     }

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 
 use reenact_causal::Place;
 
-use super::about::{is_handed_on, passes_on, process_of, Words};
+use super::about::{is_handed_on, passes_on, process_in, process_of, Words};
 use super::cause::Cause;
 use super::compare::{Found, Told};
 use super::difference::{Difference, Kind};
@@ -119,6 +119,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
     suspects.sort_by_key(order);
     let ranks = Ranks {
         suspects: &suspects,
+        otherwise: [0, 1].map(|run| told_otherwise(&differences, run)),
         excused: &excused,
         told: &told,
         expired: &expired,
@@ -134,6 +135,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         difference.timely = ranks.is_timely(difference);
         difference.reordered = ranks.is_reordered(difference);
         difference.weak = ranks.is_weak(difference);
+        difference.chance = ranks.is_by_chance(difference);
         difference.threaded = !ranks.is_excused(difference)
             && ranks.is_behind(difference, &[Kind::Threads])
             && !ranks.is_behind(difference, &[Kind::Overtaken]);
@@ -158,8 +160,28 @@ fn time(difference: &Difference, starts: [u64; 2]) -> u64 {
     times.min().unwrap_or(u64::MAX)
 }
 
+/// Where what differs reached somebody.
+fn told_otherwise(differences: &[Difference], run: usize) -> Told {
+    let mut told = Told::new();
+    for one in differences {
+        let place = match one.kind {
+            Kind::Arguments => one.places[run].as_ref(),
+            Kind::Payload | Kind::Missing | Kind::Extra | Kind::Elsewhere => one.to[run].as_ref(),
+            _ => None,
+        };
+        if let Some(sight) = place {
+            let place = sight.point.place;
+            told.entry(place.chain).or_default().push(place.order);
+        }
+    }
+    told.values_mut().for_each(|orders| orders.sort_unstable());
+    told
+}
+
 struct Ranks<'a> {
     suspects: &'a [Difference],
+    /// Who was told something else, in each run: the group of tasks, and where in its order.
+    otherwise: [Told; 2],
     excused: &'a BTreeSet<u32>,
     told: &'a [Told; 2],
     expired: &'a [Told; 2],
@@ -181,9 +203,17 @@ impl<'a> Ranks<'a> {
         let given = matches!(other.kind, Kind::File | Kind::Program) && other.outside
             // Nor does what a clock says.
             || other.kind == Kind::Jump && other.fields.is_empty();
+        // Other code does nothing but through a process that runs it.
+        let made = matches!(other.kind, Kind::Process | Kind::Arguments | Kind::Written);
+        let runs = process_of(root) == process_of(other) || process_in(root) == process_in(other);
+        if root.kind == Kind::Program && !runs && !made && other.kind != Kind::File {
+            return false;
+        }
         let passes_on = passes_on(root, other);
         // What a program says of its state leads to nothing.
-        let unlikely = root.kind == Kind::Program && root.weight() < Kind::Payload.weight();
+        let unlikely = root.kind == Kind::Program && root.weight() < Kind::Payload.weight()
+            // Most variables that all processes are given differ between any two machines, and matter to none.
+            || root.kind == Kind::Environment && root.outside && !passes_on;
         !unlikely
             && !matches!(root.kind, Kind::Checksum | Kind::Output)
             && (!root.weak || other.weak || other.kind.is_symptom() || passes_on)

@@ -15,6 +15,11 @@ const RELATED: f64 = 0.03;
 /// what they said.
 const UNLIKELY: f64 = 0.45;
 const LIKELY: f64 = 0.7;
+/// Pairs of messages of the same shapes that changed places, of which one says less; and how much.
+const OFTEN_MIN: usize = 4;
+const OFTEN: f64 = 0.85;
+/// How far another root is ahead of an overtaking that came behind it.
+const AHEAD_OF_ORDER: f64 = 0.01;
 /// How much a program says that was built anew, where what it does otherwise comes first, and what a storm has
 /// ahead of a message.
 const BUILT: f64 = 0.92;
@@ -53,9 +58,14 @@ impl<'s> Scene<'s, '_> {
         judgement.in_time = unused(Kind::Slow);
         for one in &explained {
             let score = self.weigh_suspect(*one, &explained);
+            if let Some(cause) = self.by_chance(*one, score, &explained) {
+                judgement.causes.extend(cause);
+                continue;
+            }
             let cause = suspected(one.suspect, one.root, score);
             judgement.causes.push(cause);
         }
+        judgement.causes.extend(self.asked_elsewhere());
         for (difference, is_root) in self.differences.iter().zip(&self.is_root) {
             if !judgement
                 .causes
@@ -152,7 +162,8 @@ impl<'s> Scene<'s, '_> {
             let later = symptoms.find(|one| sooner(suspect, one, self.ranks.starts));
             if let Some(symptom) = later.filter(|_| slow) {
                 used[at] = true;
-                let score = suspect.weight() * HARMLESS;
+                let left = if suspect.stalls { 1.0 } else { HARMLESS };
+                let score = suspect.weight() * left;
                 judgement.causes.push(suspected(suspect, symptom, score));
             }
         }
@@ -194,6 +205,98 @@ impl<'s> Scene<'s, '_> {
         score
     }
 
+    /// Answers that another process of the same kind gave in the second run: whoever asked chose by chance whom to ask.
+    fn asked_elsewhere(&self) -> Option<Cause> {
+        let mut roots = self.roots.iter();
+        let root = roots.find(|root| root.crossed && root.kind == Kind::Payload && !root.weak)?;
+        let [Some(a), Some(b)] = &root.sides else {
+            return None;
+        };
+        // Its question is where it was before it had the answer.
+        let asker = root.to[1].as_ref()?;
+        let chain = asker.point.place.chain;
+        let drew = |one: &&Difference| {
+            let place = one.places[1].as_ref().map(|sight| sight.point.place);
+            let before = |place: reenact_causal::Place| {
+                place.chain == chain && place.order < asker.point.place.order
+            };
+            one.kind == Kind::Randomness && place.is_some_and(before)
+        };
+        let mut all = self.ranks.suspects.iter().rev().filter(drew);
+        let last = all.next()?;
+        let random = all.find(|one| one.outside).unwrap_or(last);
+        let reordered = self.overtaken.iter().any(|one| {
+            let place = one.places[1].as_ref();
+            place.is_some_and(|sight| sight.point.place.chain == chain)
+        });
+        let ahead = if reordered { -AHEAD_OF_ORDER } else { RELATED };
+        let mut cause = suspected(random, root, root.kind.weight() + ahead);
+        cause.difference.what = format!(
+            "{} chose by chance whom to ask: {} instead of {}, as its {} may differ; first seen in: {}",
+            asker.who,
+            b.sight.who,
+            a.sight.who,
+            chance_of(random),
+            root.what
+        );
+        Some(cause)
+    }
+
+    /// Where a root is left to chance, all that may have decided it is told at once, by the likeliest; of the others
+    /// nothing is told.
+    fn by_chance(
+        &self,
+        one: Explained<'_>,
+        score: f64,
+        explained: &[Explained<'_>],
+    ) -> Option<Option<Cause>> {
+        let Explained { suspect, root } = one;
+        let decides = |kind| matches!(kind, Kind::Threads | Kind::Randomness | Kind::Clock);
+        if !decides(suspect.kind) || !self.ranks.is_left_to_chance(root) {
+            return None;
+        }
+        let mut all: Vec<(f64, &Difference)> = explained
+            .iter()
+            .filter(|other| decides(other.suspect.kind) && std::ptr::eq(other.root, root))
+            .map(|other| (self.weigh_suspect(*other, explained), other.suspect))
+            .collect();
+        all.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let (most, likeliest) = *all.first()?;
+        if most <= root.kind.weight() {
+            return None;
+        }
+        if !std::ptr::eq(likeliest, suspect) {
+            return Some(None);
+        }
+        let parts: Vec<String> = all.iter().map(|(_, part)| chance_of(part)).collect();
+        let list = match parts.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => return None,
+        };
+        let who = root.sides.iter().flatten().next()?;
+        let mut cause = suspected(suspect, root, score);
+        cause.difference.chance = true;
+        cause.difference.words.clone_from(&root.words);
+        cause.difference.what = format!(
+            "{} chose otherwise by chance, told and given the same: only its {list} may differ; first seen in: {}",
+            who.sight.who, root.what
+        );
+        Some(Some(cause))
+    }
+
+    /// How much a variable says that all processes were given, where one says something else for which there is no
+    /// better reason than chance.
+    fn given_otherwise(&self) -> f64 {
+        let chance = |root: &&&Difference| {
+            let said = root.kind == Kind::Payload && !root.weak && !root.outside;
+            said && !self.ranks.is_excused(root) && !root.forwarded && self.leads(root)
+        };
+        let all = self.roots.iter().filter(chance);
+        let most = all.map(|root| root.weight()).fold(0.0, f64::max);
+        most + AHEAD_OF_ORDER
+    }
+
     fn weigh_overtaken(&self, suspect: &Difference, root: &Difference) -> f64 {
         if suspect.lost {
             return suspect.weight();
@@ -201,12 +304,35 @@ impl<'s> Scene<'s, '_> {
         let named = self.words.names_both(suspect) > 0 || is_conflict(suspect, root);
         // What chance does in any two runs explains no failure.
         let known = !root.weak || self.words.names_failure(suspect) || self.symptoms.is_empty();
-        match self.is_plausible(suspect, root) {
+        let score = match self.is_plausible(suspect, root) {
             true if named && known => suspect.kind.weight(),
             true if named && is_conflict(suspect, root) => LIKELY,
             true if named => UNLIKELY,
             true | false => UNRELATED,
-        }
+        };
+        // What comes in any order all the time is hardly the cause.
+        let mut alike = self.overtaken.iter();
+        let often = alike
+            .by_ref()
+            .filter(|one| one.place == suspect.place)
+            .count()
+            >= OFTEN_MIN;
+        let score = if often { score * OFTEN } else { score };
+        // Nor what only came in another order behind something else that differs.
+        let behind = self.roots.iter().filter(|one| self.is_strong(one));
+        let behind = behind.filter(|one| (self.ranks.second)(one, suspect));
+        behind.fold(score, |score, one| score.min(one.weight() - AHEAD_OF_ORDER))
+    }
+
+    /// Whether a root is no matter of chance, and leads to what failed.
+    fn is_strong(&self, root: &Difference) -> bool {
+        let said = match root.kind {
+            Kind::Missing | Kind::Extra => !root.outside || root.lost,
+            Kind::Payload => self.ranks.is_excused(root),
+            Kind::File => root.weight() > root.kind.weight(),
+            _ => false,
+        };
+        said && !root.weak && !root.timely && self.leads(root)
     }
 
     /// A difference as a cause.
@@ -230,7 +356,15 @@ impl<'s> Scene<'s, '_> {
             cause.reason += ", and a process that runs it is where the runs first differ";
         }
         if difference.kind == Kind::Program {
-            let all = self.overtaken.iter().copied().chain(self.differences);
+            // How a process ends comes of its code only if nothing else led to it.
+            let led = |one: &Difference| {
+                let mut roots = self.roots.iter();
+                let strong = |root: &Difference| !root.weak && root.kind != Kind::Program;
+                let symptom = matches!(one.kind, Kind::Exit | Kind::Output);
+                symptom && roots.any(|root| strong(root) && self.ranks.follows(root, one))
+            };
+            let own = self.differences.iter().filter(|one| !led(one));
+            let all = self.overtaken.iter().copied().chain(own);
             let same = self.differences.iter();
             let same = same.filter(|one| one.what == difference.what && one.kind == Kind::Program);
             let shares = |one: &Difference| self.words.shares(one);
@@ -238,7 +372,14 @@ impl<'s> Scene<'s, '_> {
             if difference.built && is_root && told.is_some() && how.leads && fails {
                 cause.score = cause.score.max(BUILT);
             }
+            // What none of its processes does otherwise explains nothing.
+            if told.is_none() {
+                cause.score = cause.score.min(difference.kind.weight());
+            }
             cause.difference.what = told.unwrap_or(cause.difference.what);
+        }
+        if difference.kind == Kind::Environment && how.leads && fails {
+            cause.score = cause.score.max(self.given_otherwise());
         }
         if difference.decisive {
             cause.score = chance::weighed(difference, cause.score, &self.roots, explained);
@@ -300,4 +441,17 @@ fn tells(known: &Cause, difference: &Difference) -> bool {
     let given = known.difference.kind.is_given() && kind.is_given() && kind != Kind::Slow;
     let what = difference.what.trim_end_matches('.');
     given && known.difference.what.starts_with(what)
+}
+
+/// What of a process is never the same, in a list.
+fn chance_of(suspect: &Difference) -> String {
+    let at = suspect.sides[1].as_ref();
+    let at = at.map_or(String::new(), |shown| format!(" ({})", shown.sight.event()));
+    match suspect.kind {
+        Kind::Threads => format!("threads' order{at}"),
+        Kind::Clock => format!("clock{at}"),
+        _ if suspect.seed => "seeds of random numbers".to_owned(),
+        _ if suspect.outside => format!("random bytes{at}"),
+        _ => format!("random bytes, which seed its numbers{at}"),
+    }
 }

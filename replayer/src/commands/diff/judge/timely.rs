@@ -30,7 +30,7 @@ impl Ranks<'_> {
             false => {
                 let follows = |of: &[&Difference]| of.iter().any(|root| self.follows(root, one));
                 let timely = one.timely || follows(&timely) && one.times < UNSEEN_AGAIN_MIN;
-                (!one.kind.is_given() || one.drawn) && timely && !follows(&other)
+                (!one.kind.is_given() || one.drawn || one.timely) && timely && !follows(&other)
                     || one.internal
                     || one.written
                     || one.kind == Kind::Written
@@ -66,7 +66,8 @@ impl Ranks<'_> {
             let looped = self.loops.contains(&process_in(root))
                 || self.is_drawn(root)
                 || is_fine(root)
-                || self.unseen && self.is_behind_chance(root);
+                // Whoever was told and given the same, and does something else that nobody sees, does that by chance.
+                || self.unseen;
             !root.outside && !self.is_excused(root) && (looped || self.is_reordered(root))
         };
         let many = if self.unseen {
@@ -85,7 +86,7 @@ impl Ranks<'_> {
             }
             Kind::Process => chance(),
             Kind::Overtaken | Kind::Jump | Kind::Slow | Kind::Checksum | Kind::Happening => false,
-            Kind::Arguments => root.drawn,
+            Kind::Arguments => root.drawn || self.unseen && !root.outside && chance(),
             Kind::Exit | Kind::Environment | Kind::Program => false,
             Kind::Threads | Kind::Randomness | Kind::Clock => false,
         }
@@ -94,6 +95,8 @@ impl Ranks<'_> {
     /// Whether chance does as much between any two runs.
     pub(super) fn is_weak(&self, root: &Difference) -> bool {
         match root.kind {
+            // Whoever looks sees what there is at that moment, which others see in the other run.
+            Kind::Payload if root.look && root.known && !self.is_excused(root) => true,
             Kind::Payload if root.forwarded => root.permuted || root.internal,
             Kind::Payload => {
                 // Whoever is refused something in one run only was refused it for a reason.
@@ -134,7 +137,7 @@ impl Ranks<'_> {
         let mut random = self
             .suspects
             .iter()
-            .filter(|one| one.kind == Kind::Randomness);
+            .filter(|one| one.kind == Kind::Randomness && !one.seed);
         let drawn = drawn && !root.fields.is_empty() && root.more == 0;
         drawn && random.any(|one| self.explains(one, root))
     }
