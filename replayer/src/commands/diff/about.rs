@@ -146,18 +146,25 @@ pub fn passes_on(root: &Difference, other: &Difference) -> bool {
 
 /// What each run alone says in what differs.
 fn only_said(difference: &Difference) -> [BTreeSet<String>; 2] {
-    let [a, b] = [0, 1].map(|run: usize| -> BTreeSet<String> {
-        let fields = difference.fields.iter();
-        let values = fields.filter_map(|field| [&field.a, &field.b][run].as_deref());
-        let said: BTreeSet<String> = values.flat_map(words_in).collect();
+    let mut all: [BTreeSet<String>; 2] = Default::default();
+    let words = |value: Option<&str>| -> BTreeSet<String> {
+        value
+            .map(|value| words_in(value).collect())
+            .unwrap_or_default()
+    };
+    let mut add = |a: BTreeSet<String>, b: BTreeSet<String>| {
+        all[0].extend(&a - &b);
+        all[1].extend(&b - &a);
+    };
+    for field in &difference.fields {
+        add(words(field.a.as_deref()), words(field.b.as_deref()));
+    }
+    if difference.kind == Kind::Environment {
         // A variable has its value behind its name.
-        let shown = difference.sides[run].as_ref();
-        let value = shown.and_then(|shown| Some(shown.text.split_once('=')?.1));
-        let variable = difference.kind == Kind::Environment;
-        let value = value.filter(|_| variable).into_iter();
-        said.into_iter().chain(value.flat_map(words_in)).collect()
-    });
-    [&a - &b, &b - &a]
+        let value = |run: usize| Some(difference.sides[run].as_ref()?.text.split_once('=')?.1);
+        add(words(value(0)), words(value(1)));
+    }
+    all
 }
 
 /// Whether each run says something of what it alone says in the one in the other, too.

@@ -380,6 +380,15 @@ fn choice<'a>(
     if others.len() != values.len() || most <= 0.0 {
         return None;
     }
+    // Who took a thing that is there for several did not choose it.
+    let mut sender = |said: &Said<'_>, message: &Message<'_>| {
+        let process = message.item.sight.point.event.stream.process;
+        let known = said.run.processes.get(&process)?;
+        Some(masked::arguments(noise, known))
+    };
+    if sender(in_a, twin) != sender(in_b, message) {
+        return None;
+    }
     let went = went(in_a, in_b, [twin, message], noise);
     (!fields.is_empty() || went.is_some()).then_some(Choice {
         messages: [twin, message],

@@ -56,6 +56,8 @@ pub struct Found {
     /// Processes of the first run that were given something else, which is not told because a rule
     /// leaves it out, or because it is code. What they do otherwise need not be chance.
     pub excused: BTreeSet<u32>,
+    /// Processes of the first run that read what others wrote into files while it went on.
+    pub fed: BTreeSet<u32>,
     /// Processes, by run, that do again what others of the same kind do, such as one pass of a loop.
     pub loops: BTreeSet<(usize, u32)>,
     /// When something was told to processes of each run.
@@ -107,6 +109,9 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             if parents[0].is_some_and(|parent| found.excused.contains(&parent.number)) {
                 found.excused.insert(a.number);
             }
+            if is_fed(runs[0], a) {
+                found.fed.insert(a.number);
+            }
             program(runs, [a, b], parents, noise, found);
             arguments(runs, [a, b], noise, found);
             environment([a, b], parents, noise, found);
@@ -120,6 +125,16 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
             suspects([a, b], found);
         }
     }
+}
+
+/// Whether a process reads a file that another one wrote into.
+fn is_fed(run: &Run, process: &Process) -> bool {
+    let read = process.inputs.files.iter();
+    let mut read = read.filter(|file| file.errno == 0 && file.len > 0 && !is_volatile(&file.path));
+    read.any(|file| {
+        run.writers(&file.path)
+            .any(|writer| writer.number != process.number)
+    })
 }
 
 fn expired(run: &Run) -> Told {
@@ -309,11 +324,21 @@ fn files(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &mut Foun
         all
     };
     let (of_a, of_b) = (by_path(a), by_path(b));
-    let only = |one: &BTreeMap<String, _>, other: &BTreeMap<String, _>| {
-        one.keys()
-            .any(|path| !other.contains_key(path) && is_code(a, path))
+    // One of several that work alike may have had nothing to do.
+    let opened = |run: usize, path: &str| {
+        let mut all = runs[run]
+            .processes
+            .values()
+            .flat_map(|one| &one.inputs.files);
+        all.any(|file| file.path == path)
     };
-    if only(&of_a, &of_b) || only(&of_b, &of_a) {
+    let only =
+        |one: &BTreeMap<String, (Opened, u64)>, other: &BTreeMap<String, (Opened, u64)>, run| {
+            one.iter().any(|(path, (file, _))| {
+                !other.contains_key(path) && is_code(a, path) && !opened(run, &file.path)
+            })
+        };
+    if only(&of_a, &of_b, 1) || only(&of_b, &of_a, 0) {
         found.excused.insert(a.number);
     }
     for (path, (one, times)) in of_a {

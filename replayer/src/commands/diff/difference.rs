@@ -172,6 +172,8 @@ pub struct Difference {
     pub known: bool,
     /// Another process of the same kind says it in the second run: what the first one had read decides nothing.
     pub crossed: bool,
+    /// The two were started alike by one process, and so share where they are asked.
+    pub shared: bool,
     /// It answers somebody who only looks how things are, as somebody does in the other run.
     pub look: bool,
     /// Of a message: a number for its shape and way, and one for what it says. Of two that changed places: one for
@@ -262,6 +264,7 @@ impl Difference {
             again: false,
             known: false,
             crossed: false,
+            shared: false,
             look: false,
             decides: None,
             internal: false,

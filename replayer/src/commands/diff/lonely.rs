@@ -9,7 +9,7 @@ use super::difference::Difference;
 use super::looks::{self, Questions};
 use super::noise::Builtin;
 use super::polls;
-use super::run::Sight;
+use super::run::{Item, Sight};
 use super::talks::{Comparing, Described, Within, EXTRA, MISSING, OF_LANE_MAX};
 
 /// What is asked and answered so many times more is one thing.
@@ -33,6 +33,23 @@ pub struct Lonely {
     pub before: [Option<Sight>; 2],
 }
 
+/// How often each of some messages is said in a run, by whose they are.
+fn said_often<'t>(
+    talks: &'t [Described<'_>],
+    lonely: &[Lonely],
+) -> FxHashMap<(&'t str, usize, u64), u64> {
+    let wanted: FxHashSet<u64> = lonely.iter().map(|one| one.hash).collect();
+    let mut counts = FxHashMap::default();
+    for of in talks {
+        for (side, hashes) in of.hashes.iter().enumerate() {
+            for hash in hashes.iter().filter(|hash| wanted.contains(hash)) {
+                *counts.entry((of.roles.as_str(), side, *hash)).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
+
 /// What several connections begin with, by whose they are: whoever keeps some introduces itself on each.
 fn openings<'t>(talks: &'t [Described<'_>]) -> FxHashSet<(&'t str, usize, u64)> {
     let mut counts: FxHashMap<(&str, usize, u64), usize> = FxHashMap::default();
@@ -46,6 +63,25 @@ fn openings<'t>(talks: &'t [Described<'_>]) -> FxHashSet<(&'t str, usize, u64)> 
     }
     counts.retain(|_, connections| *connections > 1);
     counts.into_keys().collect()
+}
+
+/// Whether a message only asks how things are, of those that a protocol explains.
+fn is_look(of: &Described<'_>, item: &Item) -> bool {
+    item.protocol != of.talk.channel && !polls::changes(item)
+}
+
+/// Whether a message answers what is said first on connections.
+fn answers_opening(
+    of: &Described<'_>,
+    at: usize,
+    openings: &[FxHashSet<(&str, usize, u64)>; 2],
+) -> bool {
+    let asked = of.hashes[0].get(at).filter(|_| at < OPENING_MAX);
+    let opens = |hash: &u64| {
+        let key = (of.roles.as_str(), 0, *hash);
+        openings.iter().any(|all| all.contains(&key))
+    };
+    asked.is_some_and(opens)
 }
 
 impl<'a> Comparing<'a> {
@@ -91,6 +127,9 @@ impl<'a> Comparing<'a> {
                 }
             }
         }
+        // What is asked in the other run, too.
+        let both: [FxHashMap<(&str, usize, u64), u64>; 2] =
+            [0, 1].map(|run: usize| said_often(&talks[1 - run], &lonely[run]));
         let openings = [0, 1].map(|run: usize| openings(&talks[run]));
         for run in [0, 1] {
             let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
@@ -117,7 +156,10 @@ impl<'a> Comparing<'a> {
                     continue;
                 };
                 let answers = one.side == 1;
-                difference.look = answers && looks::is_answer(of, one.at, &asked[1 - run]);
+                let look = !answers && is_look(of, item);
+                difference.look = look || answers && looks::is_answer(of, one.at, &asked[1 - run]);
+                difference.again = answers && answers_opening(of, one.at, &openings)
+                    || self.is_substituted(run, of, item);
                 let told = told.entry((one.talk, one.side)).or_default();
                 if *told < OF_LANE_MAX {
                     *told += 1;
@@ -137,8 +179,15 @@ impl<'a> Comparing<'a> {
                 let often = of_roles >= AGAIN_MIN || of_ends >= LOOKS_MIN && looks;
                 // Who keeps several connections makes as many as it needs at a time.
                 let opens = openings.iter().all(|all| all.contains(&same));
-                let few = often && times <= of_roles || opens && times < STORM_MIN;
-                difference.again = few && !storms.contains(&at);
+                // One look more or less at how things are changes nothing.
+                let others = both[run].get(&same).copied().unwrap_or(0);
+                let look = looks
+                    && difference.look
+                    && same.1 == 0
+                    && times <= others.max(LOOKS_MIN)
+                    && others > 0;
+                let few = often && times <= of_roles || opens && times < STORM_MIN || look;
+                difference.again = (few || difference.again) && !storms.contains(&at);
                 let verb = match (run, known.contains_key(&same), times) {
                     (0, _, 1) | (1, false, 1) => continue,
                     (0, _, _) => format!("is missing {times} times in the second run"),
@@ -158,6 +207,18 @@ impl<'a> Comparing<'a> {
                 self.found.differences.remove(at);
             }
         }
+    }
+
+    /// Whether a shell tells itself one value with digits, such as a number that it draws.
+    fn is_substituted(&self, run: usize, of: &Described<'a>, item: &Item) -> bool {
+        let sender = item.sight.point.event.stream.process;
+        let received = item.received.as_ref();
+        let receiver = received.map(|sight| sight.point.event.stream.process);
+        let known = |process| self.runs[run].processes.get(&process);
+        let own = known(sender).zip(receiver.and_then(known));
+        of.talk.channel == "pipe"
+            && own.is_some_and(|(from, to)| from.parent == Some(to.number) && from.argv == to.argv)
+            && shape(item) == "value"
     }
 
     /// Pairs of what stands alone and has one shape, those that are most alike first: of the same two processes, then of

@@ -32,6 +32,11 @@ impl Pairs {
         self.to_b.get(&a).copied()
     }
 
+    /// The first run's process for one of the second.
+    pub fn first(&self, b: u32) -> Option<u32> {
+        self.to_a.get(&b).copied()
+    }
+
     /// A name for a process that is the same in both runs.
     pub fn common(&self, run: usize, process: u32) -> String {
         let a = match run {

@@ -591,6 +591,13 @@ impl<'a> Comparing<'a> {
         let senders = items.map(|item| item.sight.point.event.stream.process);
         if self.pairs.is_crossed(senders) {
             difference.crossed = true;
+            let started = |process: u32| {
+                let known = self.runs[0].processes.get(&process)?;
+                Some((known.parent?, &known.argv))
+            };
+            let twin = self.pairs.first(senders[1]);
+            let parent = started(senders[0]).zip(twin.and_then(started));
+            difference.shared = parent.is_some_and(|(one, other)| one == other);
             difference.note =
                 "another process of the same kind says it in the second run".to_owned();
         }

@@ -2,7 +2,7 @@
 
 use reenact_causal::Place;
 
-use super::super::about::{in_vain, is_conflict, picks, same_memory, sooner};
+use super::super::about::{in_vain, is_conflict, picks, process_of, same_memory, sooner};
 use super::super::cause::WEAK;
 use super::super::compare::Told;
 use super::super::difference::{Difference, Kind};
@@ -116,6 +116,10 @@ impl Ranks<'_> {
 
     /// Whether its process had been told something else before, whatever that was.
     fn is_told_otherwise(&self, root: &Difference) -> bool {
+        let reads = process_of(root).is_some_and(|process| self.fed.contains(&process));
+        if reads {
+            return true;
+        }
         (0..2).any(|run| {
             let Some(place) = root.places[run].as_ref().map(|sight| sight.point.place) else {
                 return false;

@@ -105,6 +105,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         mut differences,
         mut suspects,
         excused,
+        fed,
         told,
         expired,
         arrived,
@@ -121,6 +122,7 @@ fn rank(found: Found, starts: [u64; 2], orders: Orders<'_>) -> Judgement {
         suspects: &suspects,
         otherwise: [0, 1].map(|run| told_otherwise(&differences, run)),
         excused: &excused,
+        fed: &fed,
         told: &told,
         expired: &expired,
         arrived: &arrived,
@@ -183,6 +185,7 @@ struct Ranks<'a> {
     /// Who was told something else, in each run: the group of tasks, and where in its order.
     otherwise: [Told; 2],
     excused: &'a BTreeSet<u32>,
+    fed: &'a BTreeSet<u32>,
     told: &'a [Told; 2],
     expired: &'a [Told; 2],
     arrived: &'a Arrived,

@@ -9,6 +9,8 @@ use super::{Judgement, Ranks, UNRELATED};
 
 /// Slow things that are told of one difference.
 const SLOW_MAX: usize = 3;
+/// How far chance is ahead of what came of it, if nothing else is left.
+const AHEAD: f64 = 0.05;
 /// What a cause has ahead of others that speaks of what failed.
 const RELATED: f64 = 0.03;
 /// Messages that changed places, about what failed, before what chance does anyway; and if what differs names
@@ -56,15 +58,7 @@ impl<'s> Scene<'s, '_> {
         };
         judgement.harmless = unused(Kind::Overtaken);
         judgement.in_time = unused(Kind::Slow);
-        for one in &explained {
-            let score = self.weigh_suspect(*one, &explained);
-            if let Some(cause) = self.by_chance(*one, score, &explained) {
-                judgement.causes.extend(cause);
-                continue;
-            }
-            let cause = suspected(one.suspect, one.root, score);
-            judgement.causes.push(cause);
-        }
+        judgement.causes.extend(self.suspected(&explained));
         judgement.causes.extend(self.asked_elsewhere());
         for (difference, is_root) in self.differences.iter().zip(&self.is_root) {
             if !judgement
@@ -76,6 +70,29 @@ impl<'s> Scene<'s, '_> {
                 judgement.causes.push(cause);
             }
         }
+    }
+
+    /// What is never the same, each as the cause of the root of which it says most.
+    fn suspected(&self, explained: &[Explained<'s>]) -> Vec<Cause> {
+        let mut best: Vec<(&Difference, Option<Cause>)> = Vec::new();
+        for one in explained {
+            let score = self.weigh_suspect(*one, explained);
+            let cause = match self.by_chance(*one, score, explained) {
+                Some(cause) => cause,
+                None => Some(suspected(one.suspect, one.root, score)),
+            };
+            let mut known = best.iter_mut();
+            match known.find(|(suspect, _)| std::ptr::eq(*suspect, one.suspect)) {
+                None => best.push((one.suspect, cause)),
+                // What is told with others is not told once more.
+                Some((_, None)) => {}
+                Some((_, Some(known))) => match cause {
+                    Some(cause) if cause.score > known.score => *known = cause,
+                    _ => {}
+                },
+            }
+        }
+        best.into_iter().filter_map(|(_, cause)| cause).collect()
     }
 
     /// Whether something that failed comes behind it.
@@ -112,7 +129,7 @@ impl<'s> Scene<'s, '_> {
             .map(|(_, one)| one)
     }
 
-    /// Roots, each with what explains it.
+    /// Roots, each with what explains it. `used`: of each suspect, whether it explains any.
     fn explained(&self, used: &mut [bool]) -> Vec<Explained<'s>> {
         let mut explained = Vec::new();
         let roots = self.roots.iter().copied();
@@ -125,9 +142,8 @@ impl<'s> Scene<'s, '_> {
                 Kind::Clock,
             ] {
                 for (at, suspect) in self.nearest(kind, root) {
-                    if !std::mem::replace(&mut used[at], true) {
-                        explained.push(Explained { suspect, root });
-                    }
+                    used[at] = true;
+                    explained.push(Explained { suspect, root });
                 }
             }
         }
@@ -208,7 +224,9 @@ impl<'s> Scene<'s, '_> {
     /// Answers that another process of the same kind gave in the second run: whoever asked chose by chance whom to ask.
     fn asked_elsewhere(&self) -> Option<Cause> {
         let mut roots = self.roots.iter();
-        let root = roots.find(|root| root.crossed && root.kind == Kind::Payload && !root.weak)?;
+        let crossed =
+            |root: &&&Difference| root.crossed && !root.shared && !root.weak && root.is_answer();
+        let root = roots.find(|root| crossed(root) && root.kind == Kind::Payload)?;
         let [Some(a), Some(b)] = &root.sides else {
             return None;
         };
@@ -229,7 +247,12 @@ impl<'s> Scene<'s, '_> {
             let place = one.places[1].as_ref();
             place.is_some_and(|sight| sight.point.place.chain == chain)
         });
-        let ahead = if reordered { -AHEAD_OF_ORDER } else { RELATED };
+        // What it asked for decides, and order only if it asked for none.
+        let ahead = if reordered && !random.outside {
+            -AHEAD_OF_ORDER
+        } else {
+            AHEAD
+        };
         let mut cause = suspected(random, root, root.kind.weight() + ahead);
         cause.difference.what = format!(
             "{} chose by chance whom to ask: {} instead of {}, as its {} may differ; first seen in: {}",
@@ -262,12 +285,10 @@ impl<'s> Scene<'s, '_> {
             .collect();
         all.sort_by(|one, other| other.0.total_cmp(&one.0));
         let (most, likeliest) = *all.first()?;
-        if most <= root.kind.weight() {
-            return None;
-        }
         if !std::ptr::eq(likeliest, suspect) {
             return Some(None);
         }
+        let score = score.max(most).max(root.weight() + RELATED);
         let parts: Vec<String> = all.iter().map(|(_, part)| chance_of(part)).collect();
         let list = match parts.split_last() {
             Some((last, [])) => last.clone(),
@@ -317,7 +338,12 @@ impl<'s> Scene<'s, '_> {
             .filter(|one| one.place == suspect.place)
             .count()
             >= OFTEN_MIN;
-        let score = if often { score * OFTEN } else { score };
+        // Though it is ahead of what it explains.
+        let least = root.weight() + AHEAD_OF_ORDER;
+        let score = match often {
+            true => score.min((score * OFTEN).max(least)),
+            false => score,
+        };
         // Nor what only came in another order behind something else that differs.
         let behind = self.roots.iter().filter(|one| self.is_strong(one));
         let behind = behind.filter(|one| (self.ranks.second)(one, suspect));

@@ -76,7 +76,10 @@ impl Ranks<'_> {
             AGAIN_MIN
         };
         match root.kind {
-            Kind::File => root.internal || root.written,
+            Kind::File => {
+                let own = self.unseen && !root.outside && !self.is_excused(root);
+                root.internal || root.written || own
+            }
             Kind::Written => root.internal || root.written || root.permuted || self.unseen,
             Kind::Output => root.permuted,
             Kind::Elsewhere => true,
@@ -98,6 +101,10 @@ impl Ranks<'_> {
             // Whoever looks sees what there is at that moment, which others see in the other run.
             Kind::Payload if root.look && root.known && !self.is_excused(root) => true,
             Kind::Payload if root.forwarded => root.permuted || root.internal,
+            // The kernel hands connections to whoever of several that share a port comes first.
+            Kind::Payload if root.shared => true,
+            // Which of several comes to do a thing is a matter of time.
+            Kind::Payload if root.crossed && !root.is_answer() => true,
             Kind::Payload => {
                 // Whoever is refused something in one run only was refused it for a reason.
                 let status = root.fields.iter().any(|field| field.path == "status");
@@ -108,7 +115,8 @@ impl Ranks<'_> {
             }
             Kind::Missing | Kind::Extra => {
                 let seen = root.look && self.is_behind(root, &[Kind::Overtaken]);
-                root.internal || root.again || root.sampled || seen
+                let again = root.again && !self.is_excused(root);
+                root.internal || again || root.sampled || seen
             }
             Kind::Written => root.internal || root.timely || root.permuted,
             Kind::File => root.internal,
