@@ -406,6 +406,14 @@ pub fn learn(both: [&Values; 2], good: &[Values]) -> Learnt {
     learnt
 }
 
+/// Whether it is no number that somebody came to, whatever order its threads ran in.
+pub fn is_surely(drawn: &Drawn) -> bool {
+    match drawn {
+        Drawn::Word { words, .. } => words.iter().all(|word| is_long(word)),
+        Drawn::Bytes { .. } => false,
+    }
+}
+
 fn is_long(word: &str) -> bool {
     word.len() > KNOWN_MIN + 1 || word.len() > KNOWN_MIN && looks_drawn(word)
 }

@@ -3,9 +3,10 @@
 use reenact_causal::Place;
 
 use super::super::about::{in_vain, is_conflict, picks, process_of, same_memory, sooner};
-use super::super::cause::WEAK;
+use super::super::cause::{ANSWER, WEAK};
 use super::super::compare::Told;
 use super::super::difference::{Difference, Kind};
+use super::super::learn;
 use super::scene::Explained;
 use super::{Ranks, LATER};
 
@@ -133,9 +134,10 @@ impl Ranks<'_> {
     /// Whether chance within its process explains what differs, as far as its words go: nothing that it passes on
     /// was told to it, and nothing came in another order that has to do with it.
     pub(super) fn is_by_chance(&self, root: &Difference) -> bool {
+        let surely = root.words.iter().all(learn::is_surely);
         let ordered = |one: &&Difference| match one.kind {
             Kind::Overtaken => one.related || is_conflict(one, root),
-            Kind::Threads => self.is_fresh(one, root),
+            Kind::Threads => !surely && self.is_fresh(one, root),
             _ => false,
         };
         let mut ordered = self.suspects.iter().filter(ordered);
@@ -146,7 +148,7 @@ impl Ranks<'_> {
             && !root.permuted
             && !root.internal
             && !self.is_excused(root)
-            && !self.is_told_otherwise(root)
+            && (surely || !self.is_told_otherwise(root))
             && !ordered.any(|one| same_memory(one, root) && (self.before)(one, root))
     }
 
@@ -177,6 +179,8 @@ impl Ranks<'_> {
                 if matches!(root.kind, Kind::Missing | Kind::Extra) || root.forwarded =>
             {
                 let left = if root.weak { WEAK } else { 1.0 };
+                let answers = root.reordered && root.is_answer();
+                let left = if answers { left * ANSWER } else { left };
                 return root.kind.weight() * left - LATER;
             }
             // Where threads ran in another order, that may be because of what was drawn.
