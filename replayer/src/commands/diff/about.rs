@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::difference::{Difference, Kind};
 use super::order::{is_id, is_name, words_in};
+use super::tree::Drawn;
 
 /// Digits behind the point of a number that was measured.
 const FINE_DIGITS_MIN: usize = 3;
@@ -138,8 +139,10 @@ pub fn passes_on(root: &Difference, other: &Difference) -> bool {
         && root.permuted
         && matches!(other.kind, Kind::Missing | Kind::Extra | Kind::Payload)
         && !words_of(root).is_disjoint(&words_of(other));
-    let said = matches!(other.kind, Kind::File | Kind::Written | Kind::Arguments)
-        || root.kind == Kind::Environment;
+    let said = match other.kind {
+        Kind::File | Kind::Written | Kind::Arguments | Kind::Payload => true,
+        _ => root.kind == Kind::Environment,
+    };
     let said = said && is_also_said(root, other);
     changed_hands || said || other.forwarded && is_said_again(root, other)
 }
@@ -158,6 +161,13 @@ fn only_said(difference: &Difference) -> [BTreeSet<String>; 2] {
     };
     for field in &difference.fields {
         add(words(field.a.as_deref()), words(field.b.as_deref()));
+    }
+    // Long texts are shown in part.
+    for drawn in &difference.words {
+        if let Drawn::Word { words, .. } = drawn {
+            let [a, b] = words.each_ref().map(|word| BTreeSet::from([word.clone()]));
+            add(a, b);
+        }
     }
     if difference.kind == Kind::Environment {
         // A variable has its value behind its name.

@@ -6,6 +6,7 @@ use reenact_wire::Node;
 
 use super::compare::{is_code, shown, Found};
 use super::difference::{Difference, Kind};
+use super::learn;
 use super::learn::words;
 use super::noise::Noise;
 use super::run::{Process, Run};
@@ -25,7 +26,10 @@ pub fn arguments(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &
         let words = process.argv.iter().map(Node::text);
         Node::List(words.collect())
     };
-    let mut comparer = Comparer::of(noise, "argv", &a.name);
+    let mut comparer = Comparer {
+        base: Some(learn::base(&a.role, 0, "argv", "")),
+        ..Comparer::of(noise, "argv", &a.name)
+    };
     let compared = comparer.compare(&list(a), &list(b), true);
     if compared.ignored {
         found.excused.insert(a.number);
@@ -52,6 +56,7 @@ pub fn arguments(runs: [&Run; 2], of: [&Process; 2], noise: &mut Noise, found: &
             shown(&b.start, b.argv.join(" ")),
         );
         difference.fields = compared.fields;
+        difference.words = compared.words;
         difference.drawn = kind == Kind::Arguments
             && compared.different == difference.fields.len() as u64
             && difference.fields.iter().all(|field| {

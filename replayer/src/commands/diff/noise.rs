@@ -428,7 +428,15 @@ impl Noise {
         }
         let numbers = self.number.replace_all(&masked, |found: &Captures<'_>| {
             let text = &found[0];
-            let kind = self.kind_of_number(text);
+            let end = found.get(0).map_or(0, |all| all.end());
+            // Somebody looks for any of ten ports.
+            let ten = masked
+                .get(end..)
+                .is_some_and(|rest| rest.starts_with("[0-9]"));
+            let kind = match ten {
+                true => self.is_port_without_last(text).then_some(Builtin::Port),
+                false => self.kind_of_number(text),
+            };
             match kind {
                 Some(kind) => {
                     hits.insert(kind as usize);
@@ -455,6 +463,15 @@ impl Noise {
             masked = Cow::Owned(new);
         }
         masked
+    }
+
+    fn is_port_without_last(&self, text: &str) -> bool {
+        let first = text
+            .parse()
+            .ok()
+            .and_then(|number: u64| number.checked_mul(10));
+        let ports = first.map(|first| self.ports.range(first..first.saturating_add(10)));
+        ports.is_some_and(|mut ports| ports.next().is_some())
     }
 
     fn kind_of_number(&self, text: &str) -> Option<Builtin> {

@@ -172,6 +172,7 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
             Round::Tree,
             Round::Kind,
             Round::Waiting,
+            Round::Numbers,
             Round::Program,
         ] {
             if matches!(round, Round::Waiting) {
@@ -231,7 +232,7 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
         }
         let twins = [0, 1].map(|run| {
             let of = found.iter().map(|(a, b)| [*a, *b][run]);
-            of.map(|at| Round::Kind.key(&keys[run][at]))
+            of.map(|at| Round::Numbers.key(&keys[run][at]))
                 .collect::<BTreeSet<_>>()
         });
         for (a, b) in &found {
@@ -246,7 +247,7 @@ pub fn align(runs: [&Run; 2], said: [&BTreeMap<u32, u64>; 2], noise: &mut Noise)
                     pairs.repeated[run].insert(number);
                     continue;
                 }
-                let twin = twins[run].contains(&Round::Kind.key(&keys[run][*at]));
+                let twin = twins[run].contains(&Round::Numbers.key(&keys[run][*at]));
                 let mut tree = vec![number];
                 let mut next = 0;
                 while let Some(one) = tree.get(next) {
@@ -302,6 +303,8 @@ enum Round {
     Kind,
     /// With those that only waited.
     Waiting,
+    /// But for numbers in the arguments, such as ports that a shell draws.
+    Numbers,
     Program,
 }
 
@@ -311,7 +314,7 @@ impl Round {
         match self {
             Round::SaidAndTree | Round::Said => key.said.is_some(),
             Round::Tree => key.tree.is_some(),
-            Round::Kind | Round::Waiting => true,
+            Round::Kind | Round::Waiting | Round::Numbers => true,
             // Two that only waited are not one that waited otherwise.
             Round::Program => !key.idle,
         }
@@ -325,9 +328,21 @@ impl Round {
             Round::Said => of(said),
             Round::Tree => of(tree),
             Round::Kind | Round::Waiting => of(0),
+            Round::Numbers => (key.name.clone(), without_digits(&key.argv), 0),
             Round::Program => (key.name.clone(), Vec::new(), 0),
         }
     }
+}
+
+fn without_digits(argv: &[String]) -> Vec<String> {
+    let digit = |c: char| c.is_ascii_digit();
+    // What is known to be a number, such as a port, is one.
+    let plain = |word: &String| {
+        word.replace("<port>", "")
+            .replace("<pid>", "")
+            .replace(digit, "")
+    };
+    argv.iter().map(plain).collect()
 }
 
 /// A number for what each process started, by programs and arguments.

@@ -141,7 +141,7 @@ impl Ranks<'_> {
             _ => false,
         };
         let mut ordered = self.suspects.iter().filter(ordered);
-        root.kind == Kind::Payload
+        matches!(root.kind, Kind::Payload | Kind::Arguments)
             && !root.words.is_empty()
             && !root.outside
             && !root.forwarded
@@ -184,7 +184,9 @@ impl Ranks<'_> {
                 return root.kind.weight() * left - LATER;
             }
             // Where threads ran in another order, that may be because of what was drawn.
-            Kind::Randomness if sure && picks(root) && suspect.outside => {
+            Kind::Randomness
+                if sure && picks(root) && suspect.outside && !self.is_told_otherwise(root) =>
+            {
                 Some(if fresh() || !threads() {
                     AHEAD
                 } else {

@@ -77,8 +77,8 @@ impl Ranks<'_> {
         };
         match root.kind {
             Kind::File => {
-                let own = self.unseen && !root.outside && !self.is_excused(root);
-                root.internal || root.written || own
+                let own = !root.outside && !root.given && !self.is_excused(root);
+                root.internal || root.written || self.unseen && own
             }
             Kind::Written => root.internal || root.written || root.permuted || self.unseen,
             Kind::Output => root.permuted,
