@@ -276,3 +276,25 @@ fn a_choice_by_random_bytes_that_mattered() {
     let cause = first_cause(&record(true), &record(false));
     says(&cause, "randomness", &["gizmo-31", "west", "east"]);
 }
+
+/// Whoever was told and given the same decides by chance: that is a cause of what failed, and no difference between
+/// two runs that went well.
+#[test]
+fn a_choice_that_only_chance_explains() {
+    let service = r#"open $ask, "<", "ask"; chomp($item = <$ask>); open $answer, ">", "answer";
+                     print $answer "$item lies on the ", (qw(left middle right))[int rand 3], "\n""#;
+    let text = format!(
+        "mkfifo ask answer; perl -e '{service}' & echo bolt > ask; read found < answer; wait; \
+         case $found in *right) echo nothing there; exit 1;; *) echo there it is;; esac"
+    );
+    let choose = |fails: bool| {
+        let mut drawn = (0..100).map(|_| script(&text).record());
+        let drawn = drawn.find(|one| one.stdout().starts_with("nothing") == fails);
+        drawn.expect("chance chooses each")
+    };
+    let (good, other, bad) = (choose(false), choose(false), choose(true));
+    let (told, code) = diff(&good, &other, &[]);
+    assert_eq!(code, 0, "{told:#}");
+    let cause = first_cause(&good, &bad);
+    says(&cause, "randomness", &["by chance"]);
+}

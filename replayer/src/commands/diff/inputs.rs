@@ -621,6 +621,10 @@ impl Inputs {
             EPOLL_WAIT | EPOLL_PWAIT => header.args[3],
             _ => u64::MAX,
         };
+        if header.ret == 0 && matches!(header.nr, PSELECT6 | PPOLL) {
+            let asked_ns = asked_ns(event, point.time_ns.saturating_sub(took_ns));
+            self.wakes(point, took_ns.saturating_sub(asked_ns));
+        }
         if header.ret == 0 && most_ms <= u64::from(u32::MAX >> 1) {
             let asked_ns = most_ms.saturating_mul(1_000_000);
             self.wakes(point, took_ns.saturating_sub(asked_ns));
@@ -663,6 +667,8 @@ fn asked_ns(event: &Event, now_ns: u64) -> u64 {
     let header = &event.header;
     let (addr, absolute) = match header.nr {
         CLOCK_NANOSLEEP => (header.args[2], header.args[1] & TIMER_ABSTIME != 0),
+        PSELECT6 => (header.args[4], false),
+        PPOLL => (header.args[2], false),
         _ => (header.args[0], false),
     };
     let mut parts = event.parts.iter();

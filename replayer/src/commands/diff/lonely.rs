@@ -167,7 +167,7 @@ impl<'a> Comparing<'a> {
                     self.found.differences.push(difference);
                 }
             }
-            let (folded, storms) = self.storms(run, &again, &known);
+            let (folded, storms) = self.storms(run, talks, &again, &known);
             for (same, (at, times)) in again {
                 let difference = &mut self.found.differences[at];
                 if !difference.storm {
@@ -285,6 +285,7 @@ impl<'a> Comparing<'a> {
     fn storms(
         &mut self,
         run: usize,
+        talks: &[Vec<Described<'a>>; 2],
         again: &FxHashMap<(&str, usize, u64), (usize, u64)>,
         known: &FxHashMap<(&str, usize, u64), u64>,
     ) -> (Vec<usize>, BTreeSet<usize>) {
@@ -338,7 +339,13 @@ impl<'a> Comparing<'a> {
                     folded.push(*answer);
                 }
             }
-            if run == 0 || more < STORM_MIN || more < before * (STORM_TIMES - 1) {
+            // Where as much else is asked less often, other things are asked, and not more.
+            let asked = |run: usize| {
+                let all = talks[run].iter().filter(|of| of.roles == ends);
+                all.map(|of| of.talk.lanes[0].len() as u64).sum::<u64>()
+            };
+            let instead = || asked(1) < asked(0) + more / 2;
+            if run == 0 || more < STORM_MIN || more < before * (STORM_TIMES - 1) || instead() {
                 continue;
             }
             differences[first].storm = true;

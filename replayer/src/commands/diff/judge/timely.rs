@@ -29,7 +29,8 @@ impl Ranks<'_> {
             true => one.timely,
             false => {
                 let follows = |of: &[&Difference]| of.iter().any(|root| self.follows(root, one));
-                let timely = one.timely || follows(&timely) && one.times < UNSEEN_AGAIN_MIN;
+                let timely =
+                    one.timely || follows(&timely) && (!one.storm || one.times < UNSEEN_AGAIN_MIN);
                 (!one.kind.is_given() || one.drawn || one.timely) && timely && !follows(&other)
                     || one.internal
                     || one.written
@@ -70,10 +71,10 @@ impl Ranks<'_> {
                 || self.unseen;
             !root.outside && !self.is_excused(root) && (looped || self.is_reordered(root))
         };
-        let many = if self.unseen {
-            UNSEEN_AGAIN_MIN
-        } else {
-            AGAIN_MIN
+        let many = match (self.unseen, root.storm) {
+            (true, false) => u64::MAX,
+            (true, true) => UNSEEN_AGAIN_MIN,
+            (false, _) => AGAIN_MIN,
         };
         match root.kind {
             Kind::File => {
