@@ -107,7 +107,8 @@ follows from. Further noise is named in a file of rules (TOML), of which all par
   field = \"LANG\"
 
 Values that are drawn anew in each run (hardly any comes twice at one place, and hardly any is in both runs)
-are noise as well. With further runs that passed, whatever differs between two good ones is noise:
+are noise as well, and so is what a process draws by chance that was told and given the same: it is named only
+where nothing else explains what failed. With further runs that passed, whatever differs between two good ones is noise:
 
   replay diff --also-good good2.zst --also-good good3.zst good.zst bad.zst
 

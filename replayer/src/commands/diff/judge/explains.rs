@@ -105,7 +105,12 @@ impl Ranks<'_> {
     /// Whether nothing but chance within its process is left to explain a root: the process was told the same in the
     /// same order, and given the same.
     pub(super) fn is_left_to_chance(&self, root: &Difference) -> bool {
-        let decides = matches!(root.kind, Kind::Payload | Kind::Process | Kind::Arguments);
+        // Who had waited in vain did not choose.
+        let decides = match root.kind {
+            Kind::Payload => !in_vain(root),
+            Kind::Process | Kind::Arguments => true,
+            _ => false,
+        };
         decides
             && !root.outside
             && !root.weak
