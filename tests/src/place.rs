@@ -75,6 +75,11 @@ struct Entered {
 
 impl Entered {
     fn enter(&self) -> Result<()> {
+        // A shell ignores these for what it starts in the background, which no script can undo.
+        for signal in [libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: the default action needs no handler.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
         if let Some(user) = self.namespaces {
             enter_namespaces(user)?;
         }
