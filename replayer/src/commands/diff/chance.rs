@@ -100,8 +100,7 @@ fn known_at(place: u64, value: &Value) -> u64 {
 
 impl<'a> Said<'a> {
     fn of(run: &'a Run, noise: &mut Noise) -> Option<Said<'a>> {
-        let count = run.talks.iter().flat_map(|talk| &talk.lanes).map(Vec::len);
-        if count.sum::<usize>() > MESSAGES_MAX {
+        if run.messages() > MESSAGES_MAX {
             return None;
         }
         let mut all = Vec::new();

@@ -130,14 +130,15 @@ pub fn processes(runs: [&Run; 2], pairs: &Pairs, noise: &mut Noise, found: &mut 
 /// Whether a process reads a file that another one wrote into.
 fn is_fed(run: &Run, process: &Process) -> bool {
     let read = process.inputs.files.iter();
-    let mut read = read.filter(|file| {
-        let known = file.errno == 0 && file.len > 0;
-        known && !is_volatile(&file.path) && !run.is_fifo(&file.path)
-    });
-    read.any(|file| {
-        run.writers(&file.path)
-            .any(|writer| writer.number != process.number)
-    })
+    let read = read.filter(|file| file.errno == 0 && file.len > 0 && !is_volatile(&file.path));
+    // By their paths: a loop opens one file many times.
+    let paths: BTreeSet<&String> = read.map(|file| &file.path).collect();
+    let written = |path: &&String| {
+        let mut writers = run.writers(path);
+        writers.any(|writer| writer.number != process.number)
+    };
+    let mut fed = paths.into_iter().filter(written);
+    fed.any(|path| !run.is_fifo(path))
 }
 
 fn expired(run: &Run) -> Told {

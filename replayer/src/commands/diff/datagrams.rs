@@ -46,8 +46,7 @@ impl<'a> Comparing<'a> {
             shown(&items[0].sight, self.told(0, of[0], side, items[0])),
             shown(&items[1].sight, self.told(1, of[1], side, items[1])),
         );
-        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
-        difference.link = format!("{} {side}", of[0].roles);
+        of[0].tell_way(side, &mut difference);
         // The network lost it, and nobody in the recording.
         difference.outside = true;
         difference.lost = true;
@@ -77,8 +76,7 @@ impl<'a> Comparing<'a> {
                     );
                     let mut difference = Difference::new(Kind::Extra, what)
                         .at(None, shown(&item.sight, self.told(1, of[1], side, sent)));
-                    difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
-                    difference.link = format!("{} {side}", of[0].roles);
+                    of[0].tell_way(side, &mut difference);
                     difference.outside = true;
                     difference.lost = true;
                     self.found.differences.push(difference);

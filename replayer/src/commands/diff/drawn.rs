@@ -30,12 +30,8 @@ const STRONG: f64 = 0.8;
 /// Leaves out what was drawn by chance. Returns what that would explain.
 pub fn find(runs: [&mut Run; 2], values: [&Values; 2], noise: &mut Noise) -> Vec<Cause> {
     let [a, b] = runs;
-    let many = |run: &Run| {
-        let lanes = run.talks.iter().flat_map(|talk| &talk.lanes);
-        lanes.map(Vec::len).sum::<usize>() > MESSAGES_MAX
-    };
     let mut all = Vec::new();
-    if many(a) || many(b) {
+    if a.messages().max(b.messages()) > MESSAGES_MAX {
         return all;
     }
     for _ in 0..ROUNDS_MAX {

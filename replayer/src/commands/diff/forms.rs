@@ -26,8 +26,7 @@ pub struct Forms {
 impl Forms {
     pub fn of(run: &Run, noise: &mut Noise) -> Forms {
         let mut forms = Forms::default();
-        let count = run.talks.iter().flat_map(|talk| &talk.lanes).map(Vec::len);
-        if count.sum::<usize>() > MESSAGES_MAX {
+        if run.messages() > MESSAGES_MAX {
             return forms;
         }
         for talk in &run.talks {

@@ -108,15 +108,16 @@ impl<'a> Comparing<'a> {
             self.found.differences.extend(difference);
         }
         let extra: FxHashSet<u64> = lonely[1].iter().map(|one| one.hash).collect();
-        let mut known: FxHashMap<(&str, usize, u64), u64> = FxHashMap::default();
-        // Of one connection, at most.
+        // How often the other run says it; and of one connection of the first run, at most.
+        let both: [FxHashMap<(&str, usize, u64), u64>; 2] =
+            [0, 1].map(|run: usize| said_often(&talks[1 - run], &lonely[run]));
+        let known = &both[1];
         let mut known_ends: FxHashMap<(&str, usize, u64), u64> = FxHashMap::default();
         for of in talks[0].iter().filter(|_| !extra.is_empty()) {
             for (side, hashes) in of.hashes.iter().enumerate() {
                 let found = hashes.iter().filter(|hash| extra.contains(hash));
                 let mut here: FxHashMap<u64, u64> = FxHashMap::default();
                 for hash in found {
-                    *known.entry((of.roles.as_str(), side, *hash)).or_default() += 1;
                     *here.entry(*hash).or_default() += 1;
                 }
                 for (hash, many) in here {
@@ -127,9 +128,6 @@ impl<'a> Comparing<'a> {
                 }
             }
         }
-        // What is asked in the other run, too.
-        let both: [FxHashMap<(&str, usize, u64), u64>; 2] =
-            [0, 1].map(|run: usize| said_often(&talks[1 - run], &lonely[run]));
         let openings = [0, 1].map(|run: usize| openings(&talks[run]));
         for run in [0, 1] {
             let mut told: BTreeMap<(usize, usize), usize> = BTreeMap::new();
@@ -167,7 +165,7 @@ impl<'a> Comparing<'a> {
                     self.found.differences.push(difference);
                 }
             }
-            let (folded, storms) = self.storms(run, talks, &again, &known);
+            let (folded, storms) = self.storms(run, talks, &again, known);
             for (same, (at, times)) in again {
                 let difference = &mut self.found.differences[at];
                 if !difference.storm {

@@ -285,11 +285,7 @@ impl Known {
 
 /// Names of both runs, and what the second one gave a name to that was another thing's.
 pub fn find(runs: [&Run; 2], noise: &mut Noise) -> (Names, Vec<Difference>) {
-    let long = |run: &&Run| {
-        let lanes = run.talks.iter().flat_map(|talk| &talk.lanes);
-        lanes.map(Vec::len).sum::<usize>() > MESSAGES_MAX
-    };
-    if runs.iter().any(long) {
+    if runs.iter().any(|run| run.messages() > MESSAGES_MAX) {
         return (Names::default(), Vec::new());
     }
     let [mut of_a, mut of_b] = runs.map(|run| gather(run, noise));

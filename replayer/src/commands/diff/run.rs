@@ -225,6 +225,12 @@ impl Run {
             .collect()
     }
 
+    /// How many messages there are.
+    pub fn messages(&self) -> usize {
+        let lanes = self.talks.iter().flat_map(|talk| &talk.lanes);
+        lanes.map(Vec::len).sum()
+    }
+
     /// Processes of the run that wrote a file of that name.
     pub fn writers<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Process> {
         let name = path.rsplit('/').next().unwrap_or(path);

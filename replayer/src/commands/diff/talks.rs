@@ -191,6 +191,12 @@ impl Described<'_> {
         }
     }
 
+    /// Says of a difference which way its message went.
+    pub fn tell_way(&self, side: usize, difference: &mut Difference) {
+        difference.way = format!("{} {} {side}", self.talk.channel, self.name);
+        difference.link = format!("{} {side}", self.roles);
+    }
+
     fn key(&self, round: Round) -> (String, u64) {
         let sides: &[Vec<u64>] = match round {
             Round::Same => self.hashes,
@@ -466,8 +472,7 @@ impl<'a> Comparing<'a> {
             shown(&items[0].sight, self.told(0, of[0], side, items[0])),
             shown(&items[1].sight, self.told(1, of[1], side, items[1])),
         );
-        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
-        difference.link = format!("{} {side}", of[0].roles);
+        of[0].tell_way(side, &mut difference);
         difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
         self.found.differences.push(difference);
     }
@@ -574,8 +579,7 @@ impl<'a> Comparing<'a> {
             shown(&items[0].sight, self.told(0, of[0], side, items[0])),
             shown(&items[1].sight, self.told(1, of[1], side, items[1])),
         );
-        difference.way = format!("{} {} {side}", of[0].talk.channel, of[0].name);
-        difference.link = format!("{} {side}", of[0].roles);
+        of[0].tell_way(side, &mut difference);
         difference.place = learn::base(&of[0].roles, side, items[0].protocol, &shape(items[0]));
         let mut has = |forms: usize, item| {
             let forms = &self.found.forms[forms];
@@ -668,8 +672,7 @@ impl<'a> Comparing<'a> {
         let others = &self.found.forms[1 - run];
         difference.known = others.has(self.noise, difference.place, &of.name, item);
         difference.sampled = side == 1 && self.found.watched.contains(&content);
-        difference.way = format!("{} {} {side}", of.talk.channel, of.name);
-        difference.link = format!("{} {side}", of.roles);
+        of.tell_way(side, &mut difference);
         difference.internal = self.is_internal(of, item) || self.is_of_loop(run, of, item);
         let fallback = before[1 - run].clone();
         let fallback = fallback.or_else(|| self.start_of(1 - run, run, item));

@@ -284,11 +284,11 @@ impl<'s> Scene<'s, '_> {
             .map(|other| (self.weigh_suspect(*other, explained), other.suspect))
             .collect();
         all.sort_by(|one, other| other.0.total_cmp(&one.0));
-        let (most, likeliest) = *all.first()?;
+        let (_, likeliest) = *all.first()?;
         if !std::ptr::eq(likeliest, suspect) {
             return Some(None);
         }
-        let score = score.max(most).max(root.weight() + RELATED);
+        let score = score.max(root.weight() + RELATED);
         let parts: Vec<String> = all.iter().map(|(_, part)| chance_of(part)).collect();
         let list = match parts.split_last() {
             Some((last, [])) => last.clone(),
@@ -332,12 +332,9 @@ impl<'s> Scene<'s, '_> {
             true | false => UNRELATED,
         };
         // What comes in any order all the time is hardly the cause.
-        let mut alike = self.overtaken.iter();
-        let often = alike
-            .by_ref()
-            .filter(|one| one.place == suspect.place)
-            .count()
-            >= OFTEN_MIN;
+        let alike = self.overtaken.iter();
+        let alike = alike.filter(|one| one.place == suspect.place);
+        let often = alike.count() >= OFTEN_MIN;
         // Though it is ahead of what it explains.
         let least = root.weight() + AHEAD_OF_ORDER;
         let score = match often {
